@@ -1,0 +1,9 @@
+"""What the numbered scripts share: command line, training, figures, backend."""
+
+
+class Problem(Exception):
+    """Something the user can mend: a wrong option, a bad file.
+
+    Its text is one line that says what was asked, what was found and what to
+    do.  The scripts print it on stderr and end with exit code 2.
+    """

@@ -1,0 +1,62 @@
+"""Names that Lasagne 0.1, nolearn 0.6.1 and Theano 1.0.5 expect and newer releases dropped.
+
+`restore()` puts each back, once, before those packages are imported.  Every
+entry names who dropped it and who still asks for it.
+"""
+import collections
+import collections.abc
+import importlib.metadata
+import sys
+import types
+import warnings
+
+import numpy as np
+
+
+def restore():
+    """Make Theano, Lasagne and nolearn importable.  Safe to call twice."""
+    # Python 3.10 dropped the alias; nolearn.lasagne.base imports it.
+    collections.Iterable = collections.abc.Iterable
+    # Theano 1.0.5 and Lasagne 0.1 ask for names that NumPy 1.20 deprecated.
+    warnings.filterwarnings("ignore", message="`np\\.(bool|int|float|object|complex)`", category=DeprecationWarning)
+    # NumPy's own notice of distutils' end reaches the user through Theano.
+    warnings.filterwarnings("ignore", message=".*distutils", category=DeprecationWarning)
+    if "pkg_resources" not in sys.modules:
+        sys.modules["pkg_resources"] = _pkg_resources()
+    sys.modules.setdefault("sklearn.cross_validation", _cross_validation())
+
+
+def restore_downsample():
+    """After Theano: its module `downsample` became `pool` in 0.9; Lasagne 0.1 imports the old name."""
+    from theano.tensor import signal
+    from theano.tensor.signal import pool
+
+    downsample = types.ModuleType("theano.tensor.signal.downsample")
+    downsample.max_pool_2d = _max_pool_2d(pool.pool_2d)
+    sys.modules[downsample.__name__] = signal.downsample = downsample
+
+
+def _max_pool_2d(pool_2d):
+    """Lasagne's old keywords (ds, st, padding) on Theano 1.0's `pool_2d` (ws, stride, pad)."""
+    def max_pool_2d(input, ds, ignore_border=None, st=None, padding=(0, 0), mode="max"):
+        return pool_2d(input, ws=ds, ignore_border=ignore_border, stride=st, pad=padding, mode=mode)
+
+    return max_pool_2d
+
+
+def _pkg_resources():
+    """setuptools 82 dropped pkg_resources; Lasagne and Theano ask it for a version only."""
+    module = types.ModuleType("pkg_resources")
+    module.DistributionNotFound = importlib.metadata.PackageNotFoundError
+    module.get_distribution = lambda name: types.SimpleNamespace(version=importlib.metadata.version(name))
+    return module
+
+
+def _cross_validation():
+    """scikit-learn 0.20 dropped cross_validation; nolearn takes KFold's and StratifiedKFold's old form."""
+    from sklearn import model_selection
+
+    module = types.ModuleType("sklearn.cross_validation")
+    module.KFold = lambda n, n_folds: model_selection.KFold(n_folds).split(np.empty(n))
+    module.StratifiedKFold = lambda y, n_folds: model_selection.StratifiedKFold(n_folds).split(np.empty(len(y)), y)
+    return module

@@ -1,0 +1,43 @@
+"""Theano's defaults for this machine.  What the user set in THEANO_FLAGS or .theanorc wins."""
+import configparser
+import importlib.util
+import os
+from pathlib import Path
+
+
+def apply():
+    """Put our defaults in front of the user's THEANO_FLAGS (Theano lets the last one win)."""
+    chosen = _in_theanorc()
+    flags = ["%s=%s" % item for item in _defaults().items() if item[0] not in chosen]
+    os.environ["THEANO_FLAGS"] = ",".join(flags + [os.environ.get("THEANO_FLAGS", "")]).rstrip(",")
+
+
+def _defaults():
+    flags = {
+        "floatX": "float32",
+        "base_compiledir": str(_cache_home() / "facial-keypoints" / "theano"),
+        "blas.ldflags": scipy_blas(),
+    }
+    return {name: value for name, value in flags.items() if value is not None}
+
+
+def _cache_home():
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def scipy_blas():
+    """Linker flags for the OpenBLAS inside SciPy's wheel (exports Fortran's `sgemm_`), or ''."""
+    package = importlib.util.find_spec("scipy")
+    for folder in Path(package.origin).parent.parent.glob("scipy.libs"):
+        for library in sorted(folder.glob("libopenblas*.so")):
+            return "-L%s -l%s" % (folder, library.name[len("lib"):-len(".so")])
+    return ""
+
+
+def _in_theanorc():
+    """Names such as 'floatX' or 'blas.ldflags' that the user's .theanorc sets."""
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.optionxform = str
+    parser.read(os.path.expanduser(name) for name in os.environ.get("THEANORC", "~/.theanorc").split(os.pathsep))
+    return {option if section == "global" else "%s.%s" % (section, option)
+            for section in parser.sections() for option in parser[section]}
