@@ -1,0 +1,113 @@
+"""The command line that every script shares: the same options, the same exit codes."""
+import argparse
+import os
+import signal
+import sys
+import textwrap
+from pathlib import Path
+
+from fkp import Problem, backend
+
+ROOT = Path(__file__).resolve().parent.parent
+SEED = 42
+
+
+class Terminated(BaseException):
+    """SIGTERM, as an exception: finally blocks run, nothing catches it by accident."""
+
+
+class Parser(argparse.ArgumentParser):
+    """One clear line for a wrong option, instead of usage and error."""
+
+    def __init__(self, doc, **kwargs):
+        super().__init__(description=textwrap.dedent(doc), allow_abbrev=False,
+                         formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
+
+    def error(self, message):
+        self.exit(2, "%s: %s (see --help)\n" % (self.prog, message))
+
+
+def parser(doc, *names):
+    """A parser with the options in `names`, each meaning the same in every script."""
+    p = Parser(doc)
+    for name in names:
+        flags, kwargs = OPTIONS[name]
+        p.add_argument(*flags, **kwargs)
+    return p
+
+
+def count(text):
+    """A whole number of 1 or more."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError("%r is no whole number of 1 or more" % text)
+    return value
+
+
+def seed(text):
+    """A whole number from 0 to 2**32 - 1, as NumPy's generator takes."""
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value < 2 ** 32:
+        raise argparse.ArgumentTypeError("%r is no whole number from 0 to 4294967295" % text)
+    return value
+
+
+OPTIONS = {
+    "data": (["--data"], dict(metavar="DIR", type=Path, help="folder with Kaggle's CSVs (default: data; "
+                              "drawn faces where that holds no training.csv)")),
+    "models": (["--models"], dict(metavar="DIR", type=Path, default=ROOT / "models",
+                                  help="folder of the trained nets (default: models)")),
+    "epochs": (["--epochs"], dict(metavar="N", type=count, help="train N epochs instead of the published number")),
+    "seed": (["--seed"], dict(metavar="N", type=seed, default=SEED, help="of every random number (default: 42)")),
+    "rows": (["--rows"], dict(metavar="N", type=count, help="use only the first N rows, for a quick look")),
+    "resume": (["--resume"], dict(action="store_true", help="go on where an interrupted run stopped")),
+    "precision": (["--precision"], dict(choices=["float32", "bfloat16"], default="float32",
+                                        help="of products inside the net (default: float32; bfloat16 is faster "
+                                             "where the processor has it)")),
+    "out": (["--out"], dict(metavar="DIR", type=Path, default=Path("."),
+                            help="where pictures and submissions go (default: this folder)")),
+    "show": (["--show"], dict(action=argparse.BooleanOptionalAction, default=None,
+                              help="open a window (default: only if there is a display)")),
+}
+
+
+def run(main):
+    """Call `main()` and end the process with 0, 2 (a Problem), 130 (Ctrl-C) or 143 (SIGTERM)."""
+    def terminate(number, frame):
+        raise Terminated
+    signal.signal(signal.SIGTERM, terminate)
+    try:
+        main()
+        sys.stdout.flush()
+        code = 0
+    except Problem as problem:
+        code = _say(2, "%s: %s" % (Path(sys.argv[0]).name, problem))
+    except KeyboardInterrupt:
+        code = _say(130, "Interrupted.")
+    except Terminated:
+        code = _say(143, "Terminated.")
+    except BrokenPipeError:  # the reader of our output has gone, as in `... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 141
+    sys.exit(code)
+
+
+def _say(code, line):
+    print("\r" + line if sys.stderr.isatty() else line, file=sys.stderr)
+    return code
+
+
+def greet(args, origin):
+    """The first lines of a script: what computes, and on which faces."""
+    print(backend.describe())
+    if origin["drawn"]:
+        print("No data/training.csv: using drawn sample faces (data/README.md says how to get Kaggle's).")
+    else:
+        print("Faces: %s, %d rows." % (origin["file"], origin["rows"]))
+    sys.stdout.flush()

@@ -1,0 +1,163 @@
+"""NumPy archives (.npz) that are written whole or not at all, and read without trust or pickle."""
+import hashlib
+import json
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from numpy.lib import format as npy
+
+from fkp import Problem
+
+MAX_BYTES = 4 << 30   # no array of ours comes near; a hostile header may ask for anything
+MAX_ARRAYS = 1000
+KINDS = "biufU"       # booleans, numbers, text: never objects
+
+
+def write_npz(path, arrays):
+    """Write a dict of arrays to `path`: temporary file in the same folder, fsync, rename.
+
+    Raises Problem, and leaves what was at `path`, if the folder or the disk refuses.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=path.name + ".", suffix=".tmp", dir=path.parent)
+    except OSError as error:
+        raise Problem("%s: cannot be written (%s); choose another folder" % (path, error.strerror)) from None
+    try:
+        with os.fdopen(handle, "wb") as f:
+            np.savez(f, **arrays)
+            f.flush()
+            os.fsync(f.fileno())
+        os.chmod(name, 0o666 & ~_umask())  # mkstemp gives 0600
+        os.replace(name, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise Problem("%s: cannot be written (%s); the file from before is untouched"
+                      % (path, error.strerror)) from None
+    finally:
+        if os.path.exists(name):
+            os.unlink(name)
+
+
+def read_npz(path, max_bytes=MAX_BYTES):
+    """Arrays of an .npz as a dict.  Raises Problem unless every size and shape is honest.
+
+    Sizes are compared before memory is taken: the zip entry's, the .npy
+    header's, and the file's own (entries must be stored, not compressed, so
+    that a small file cannot grow).
+    """
+    path = Path(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            total = sum(entry.file_size for entry in entries)
+            if len(entries) > MAX_ARRAYS or total > min(max_bytes, path.stat().st_size):
+                raise ValueError("it claims more data than it holds")
+            return {_array_name(entry): _read_array(archive, entry) for entry in entries}
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, TypeError, KeyError, EOFError, SyntaxError, NotImplementedError, RuntimeError,
+            MemoryError, RecursionError, zipfile.BadZipFile, UnicodeError, OverflowError) as error:
+        raise Problem("%s: not a file of this collection (%s); delete it and train again"
+                      % (path, " ".join(str(error).split())[:120] or type(error).__name__)) from None
+
+
+def _array_name(entry):
+    if not entry.filename.endswith(".npy") or entry.compress_type != zipfile.ZIP_STORED:
+        raise ValueError("entry %.40r is no stored array" % entry.filename)
+    return entry.filename[:-len(".npy")]
+
+
+def _read_array(archive, entry):
+    with archive.open(entry) as f:
+        version = npy.read_magic(f)
+        if version not in ((1, 0), (2, 0)):
+            raise ValueError("unknown array version")
+        read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, fortran, dtype = read_header(f)
+        if dtype.kind not in KINDS or dtype.hasobject or fortran and len(shape) > 1 and 0 in shape:
+            raise ValueError("array %.40r has the type %s" % (entry.filename, dtype))
+        count = 1
+        for n in shape:  # Python integers: no overflow
+            count *= n
+        if min(shape, default=0) < 0 or f.tell() + count * dtype.itemsize != entry.file_size:
+            raise ValueError("array %.40r has not the size of its shape" % entry.filename)
+        data = f.read()  # to the end, so that the zip's checksum is compared
+    return np.frombuffer(bytearray(data), dtype, count).reshape(shape, order="F" if fortran else "C")
+
+
+def text(value):
+    """A dict as an array that an .npz can hold; `untext` gives it back."""
+    return np.array(json.dumps(value))
+
+
+def untext(array, path):
+    """The dict inside; Problem if it is none."""
+    try:
+        value = json.loads(str(array))
+        if not isinstance(value, dict):
+            raise ValueError("no table")
+        return value
+    except (ValueError, RecursionError) as error:
+        raise Problem("%s: its header cannot be read (%s); delete it and train again" % (path, error)) from None
+
+
+def write_cache(path, fingerprint, arrays):
+    """Keep `arrays` for next time; a folder that cannot be written is no obstacle."""
+    try:
+        write_npz(path, dict(arrays, fingerprint=np.array(fingerprint)))
+    except Problem:
+        pass
+
+
+def read_cache(path, fingerprint):
+    """What `write_cache` kept under this fingerprint, or None."""
+    try:
+        arrays = read_npz(path)
+    except (Problem, FileNotFoundError):
+        return None
+    return arrays if str(arrays.pop("fingerprint", "")) == fingerprint else None
+
+
+def fingerprint(*paths):
+    """SHA-256 over the files' contents, 16 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(Path(path).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def write_text(path, content):
+    """Write a text file whole or not at all.  Raises Problem like `write_npz`."""
+    path = Path(path)
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "w", newline="") as f:
+            f.write(content)
+            f.flush()
+            os.fsync(f.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise Problem("%s: cannot be written (%s); choose another folder" % (path, error.strerror)) from None
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sync_folder(folder):
+    """After power loss the new name must be there as well (not on Windows)."""
+    if hasattr(os, "O_DIRECTORY"):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
