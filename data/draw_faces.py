@@ -1,0 +1,276 @@
+#!/usr/bin/env python3
+"""Draws grey 96x96 faces with 15 keypoints, in the format of Kaggle's "facial-keypoints-detection".
+
+No photograph goes in and none comes out: the faces are painted by formula (face_model.py) around keypoints drawn
+from a small statistical model, so every label is exact. Same seed, same faces, and the first N rows of a longer set
+are the set of N rows.
+
+  python draw_faces.py DIR                 training.csv, test.csv and IdLookupTable.csv, as Kaggle serves them
+  python draw_faces.py DIR --rows 200      only the first 200 rows of each picture file
+  python draw_faces.py --sheet faces.png   a sheet of faces to look at; --points marks the keypoints
+
+Coordinates are pixels from the left and upper edge of the picture: the centre of column c is at x = c + 0.5, and the
+mirror image of x is 96 - x. left_ is the left of the person shown, at the larger x. As on Kaggle, the rows follow two
+schemes: rows 0-2283 have (nearly) all points, later ones only eye centres, nose and mouth, and there `nose_tip` is the
+base of the nose and `mouth_center_bottom_lip` the middle of the mouth.
+"""
+import argparse
+import importlib.util
+import os
+import sys
+import tempfile
+
+import numpy as np
+
+KEYPOINTS = tuple("""left_eye_center right_eye_center left_eye_inner_corner left_eye_outer_corner
+right_eye_inner_corner right_eye_outer_corner left_eyebrow_inner_end left_eyebrow_outer_end
+right_eyebrow_inner_end right_eyebrow_outer_end nose_tip mouth_left_corner mouth_right_corner
+mouth_center_top_lip mouth_center_bottom_lip""".split())
+COLUMNS = tuple(name + axis for name in KEYPOINTS for axis in ("_x", "_y"))
+POINT = {name: i for i, name in enumerate(KEYPOINTS)}
+SECOND = ("nose_tip", "mouth_center_bottom_lip")  # points that mean something else in the second scheme
+LATER = ("left_eye_center", "right_eye_center") + SECOND  # the only points of the second scheme
+
+# Kaggle's numbers.
+SIZE = 96  # pixels along each side
+ROWS, TEST_ROWS, LOOKUP_ROWS = 7049, 1783, 27124
+FIRST_ROWS, COMPLETE = 2284, 2140  # rows of the first scheme, and how many of them lack nothing
+ABSENT = (10, 13, 13, 17, 16, 16, 14, 59, 14, 48, 0, 15, 14, 9, 23)  # rows of the first scheme that lack each point
+ABSENT_LATER = 10  # rows of the second scheme that lack the mouth too
+TEST_FIRST = 591  # test images that are asked for the first scheme
+# Those asked for fewer than 30 values: how many images, and which points nobody asks.
+UNASKED = ((8, (9,)), (7, (7,)), (4, (7, 9)), (2, (6, 7, 8, 9)), (1, (14,)), (1, (6, 7, 9)), (1, (4, 8, 9)), (1, (5, 9)),
+           (1, (11, 12)), (1, (7, 9, 12, 13, 14)), (1, (6, 8)), (1, (12, 14)), (1, (2, 6, 7, 8, 9)), (1, (3, 7)),
+           (1, (2, 6, 8)), (1, (12,)), (1, (0, 1, 2, 3, 4, 5)), (1, (5,)))
+UNASKED_LATER = 2  # images of the second scheme not asked for the mouth
+BATCH = 32  # faces painted at once: small enough for the processor's cache
+
+# The shape model, from the labels of complete rows: mean and sd of every column, and the main ways (principal
+# components, in pixels at one sd) in which the columns vary together. Order of COLUMNS, pixels.
+MEAN = np.array([
+    66.4, 36.89, 29.46, 37.25, 59.39, 38.08, 73.6, 37.55, 36.35, 38.29, 22.1, 38.04, 56.8, 28.92,
+    79.91, 29.05, 39, 29.32, 15.59, 29.69, 48.41, 58.45, 63.62, 75.12, 32.91, 75.49, 48.3, 72.68, 48.46, 82.48])
+SD = np.array([
+    2.22, 2.91, 2.13, 2.9, 2.02, 2.43, 2.83, 3.7, 1.89, 2.44, 2.79, 3.73, 3.54, 3.58, 4.08,
+    5.05, 3.4, 3.67, 3.95, 5.26, 4.75, 4.45, 5.64, 4.66, 5.58, 4.55, 4.8, 3.95, 5.9, 4.4])
+MODES = np.array([
+    [0.18, -2.12, 0.31, 2.11, 0.34, -1.29, 0.19, -2.96, 0.43, 1.31, 0.36, 2.99, -0.79, -0.85, -0.77,
+     -3.6, -0.51, 1.17, -0.67, 3.93, 2.8, 0, 4.71, -1.99, 4.66, 1.6, 4.46, -0.15, 5.72, -0.21],
+    [-0.87, -0.82, 0.84, -0.88, -0.53, -0.93, -1.26, -0.89, 0.44, -0.95, 1.27, -0.97, -0.47, -0.6, -1.73,
+     -0.69, 0.26, -0.62, 1.8, -0.78, -0.19, -2.44, -0.64, -3.59, 0.6, -3.63, -0.13, -3.43, -0.12, -3.46],
+    [1.23, -1.21, -0.8, -1.31, 0.87, -1.28, 1.61, -1.11, -0.44, -1.35, -1.24, -1.22, 1, -2.76, 2.09,
+     -1.95, -0.37, -2.8, -1.72, -2.11, 0.38, -1.58, 0.84, 0.44, -0.62, 0.33, 0.22, -0.37, 0.21, 0.36],
+    [-0.75, -0.69, -0.85, 0.43, -0.99, -0.51, -0.35, -0.9, -0.97, 0.24, -0.53, 0.66, -2.66, -0.68, -0.02,
+     -1.36, -2.71, 0.08, -0.1, 0.64, -3.42, 0.01, 0.39, -0.1, 0.34, 0.5, -1.58, 0.14, -1.04, 0.17],
+    [1.04, 0.1, 0.9, -0.17, 0.96, 0.09, 1.44, 0.04, 0.84, -0.05, 1.24, -0.4, 0.06, 0.53, 2.15,
+     -0.02, -0.12, 0.58, 1.95, -0.8, -1.38, 1.11, 1.51, -0.37, 1.01, -0.75, -0.25, 0.18, -0.06, 0.06],
+    [-0.05, 0.18, 0.8, 0.09, 0.08, -0.02, -0.18, 0.41, 0.59, -0.07, 1.15, 0.29, -0.37, -1.09, -0.14,
+     0.65, 0.42, -1.14, 1.58, 0.36, -0.42, -2.23, -0.9, 1.86, 1.77, 1.74, -0.05, -0.17, 0.04, 0.17],
+    [0.41, 0.46, -0.32, 0.41, 0.29, 0.32, 0.66, 0.8, -0.21, 0.3, -0.44, 0.72, -0.06, 0, 1.37,
+     1.9, -0.24, 0.02, -0.83, 1.84, -0.34, -1.81, 1.24, -0.4, -0.87, -0.5, -0.11, -1.22, -0.04, -0.3],
+    [-0.36, -0.13, 0.43, -0.13, -0.2, -0.22, -0.51, 0.02, 0.25, -0.23, 0.57, 0.01, -0.19, -0.4, -0.91,
+     -0.04, 0.25, -0.38, 0.93, 0.01, 0.08, -0.18, 1.48, -0.22, -1.52, -0.14, -0.02, -0.33, -0.03, 2.23],
+    [0.03, -0.77, -0.02, -0.75, -0.02, -0.86, -0.03, -0.72, -0.02, -0.82, 0.02, -0.74, -1.24, 0.52, 0.25,
+     0.66, 1.2, 0.54, -0.22, 0.53, 0, -0.1, 0.15, 0.26, -0.16, 0.27, -0.01, 0.49, 0.01, -0.2],
+    [-0.16, -0.15, 0.28, -0.08, -0.07, -0.12, -0.27, -0.11, 0.17, -0.09, 0.42, 0.01, 0.35, -1.05, 0.03,
+     0.6, -0.17, -1.03, 0.09, 0.96, -0.01, 1.08, 0.14, -0.11, -0.31, -0.14, -0.07, 0.75, -0.12, -0.78],
+    [0.23, -0.39, 0.26, 0.33, 0.22, -0.24, 0.22, -0.53, 0.25, 0.2, 0.21, 0.45, 0.56, -0.02, 0.44,
+     -0.91, 0.55, 0.34, 0.15, 0.91, 0.06, -0.09, -0.86, -0.2, -0.48, 0.1, -0.45, -0.22, -0.69, 0.28],
+    [-0.09, -0.28, 0.03, -0.41, 0.01, -0.29, -0.16, -0.3, -0.08, -0.39, 0.1, -0.44, 0.62, 0.2, 0.11,
+     0.63, -0.84, 0.07, -0.25, 0.44, -0.03, 0.24, -0.56, -0.13, 0.73, -0.22, 0.08, -0.48, 0.12, 0.97]])
+MODES *= SD / np.sqrt((MODES ** 2).sum(0))  # what the left-out components carried goes into these, column by column
+LATER_SCALE, LATER_SCALE_SD = 0.955, 0.05  # faces of the second scheme are cut a little wider, and less evenly,
+LATER_SHIFT, LATER_SHIFT_SD = (0.66, 1.08), (1.6, 1.0)  # pixels by which their eyes lie right and down
+LIPS = 3.5  # pixels: the least distance from the top of the upper to the bottom of the lower lip
+MARGIN = 1.5  # pixels: the least distance of a keypoint from the picture's edge
+
+
+def _model():
+    """The module face_model.py beside this file, which may itself have been loaded by path."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "face_model.py")
+    spec = importlib.util.spec_from_file_location("face_model", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+paint = _model().paint
+
+
+def shapes(rng, n, later=False):
+    """Keypoints of n faces, and their nose base and mouth middle: float64 (n, 15, 2) and (n, 2, 2), pixels.
+
+    later: size and position as in the rows of the second scheme.
+    """
+    z = np.clip(rng.standard_normal((n, len(MODES))), -2.6, 2.6)
+    points = (MEAN + z @ MODES).reshape(n, 15, 2)
+    if later:
+        points = _recrop(rng, points)
+    top, low = points[:, POINT["mouth_center_top_lip"]], points[:, POINT["mouth_center_bottom_lip"]]
+    low[:, 1] = np.maximum(low[:, 1], top[:, 1] + LIPS)
+    np.clip(points, MARGIN, SIZE - MARGIN, out=points)
+    return points, _second(points)
+
+
+def _recrop(rng, points):
+    eyes = points[:, :2].mean(1, keepdims=True)
+    scale = LATER_SCALE + LATER_SCALE_SD * np.clip(rng.standard_normal((len(points), 1, 1)), -2, 2)
+    shift = np.array(LATER_SHIFT) + np.array(LATER_SHIFT_SD) * np.clip(rng.standard_normal((len(points), 1, 2)), -2, 2)
+    return eyes + shift + scale * (points - eyes)
+
+
+def _second(points):
+    """Base of the nose: 0.19 eye distances below the tip, a little towards the mouth's side. Middle of the mouth."""
+    across = points[:, POINT["left_eye_center"]] - points[:, POINT["right_eye_center"]]
+    down = np.stack([-across[:, 1], across[:, 0]], 1)
+    top, low = points[:, POINT["mouth_center_top_lip"]], points[:, POINT["mouth_center_bottom_lip"]]
+    tip = points[:, POINT["nose_tip"]]
+    base = tip + np.minimum(0.19, 0.7 * ((top - tip) * down).sum(1) / (down ** 2).sum(1))[:, None] * down
+    return np.stack([base + 0.15 * (top - base), 0.45 * top + 0.55 * low], 1)
+
+
+def _batch(seed, kind, index, later):
+    """Batch number `index` of a set: images, keypoints (BATCH, 30) and second-scheme keypoints (BATCH, 30)."""
+    rng = np.random.default_rng([seed, kind, index])
+    points, second = shapes(rng, BATCH, later)
+    images = paint(points, second, KEYPOINTS, rng)
+    other = points.copy()
+    other[:, [POINT[name] for name in SECOND]] = second
+    return images, points.reshape(BATCH, 30).astype(np.float32), other.reshape(BATCH, 30).astype(np.float32)
+
+
+def _faces(n, seed, kind, later=False):
+    """The first n faces of a set; `kind` keeps the sets of one seed apart."""
+    batches = [_batch(seed, kind, i, later) for i in range(-(-n // BATCH))]
+    if not batches:
+        return np.zeros((0, SIZE, SIZE), np.uint8), np.zeros((0, 30), np.float32), np.zeros((0, 30), np.float32)
+    return tuple(np.concatenate(parts)[:n] for parts in zip(*batches))
+
+
+def draw_both(n, seed=42):
+    """n faces: images uint8 (n, 96, 96), keypoints float32 (n, 30), and the same in the second scheme's meaning."""
+    return _faces(n, seed, 0)
+
+
+def draw(n, seed=42):
+    """n faces with all their keypoints: images uint8 (n, 96, 96) and float32 (n, 30), pixels, order of COLUMNS."""
+    return draw_both(n, seed)[:2]
+
+
+def missing(rows=ROWS, seed=42):
+    """Which labels are missing, bool (rows, 30), counted out as on Kaggle; longer sets repeat the pattern."""
+    rng = np.random.default_rng([seed, 3])
+    mask = np.zeros((ROWS, len(KEYPOINTS)), bool)
+    mask[FIRST_ROWS:, [i for i, name in enumerate(KEYPOINTS) if name not in LATER]] = True
+    mask[rng.choice(np.arange(FIRST_ROWS, ROWS), ABSENT_LATER, False), POINT["mouth_center_bottom_lip"]] = True
+    poor = rng.choice(np.arange(1, FIRST_ROWS - 1), FIRST_ROWS - COMPLETE, False)  # first and last row are complete
+    for k, point in enumerate(rng.permutation(np.repeat(np.arange(len(ABSENT)), ABSENT))):
+        # One each, so that none of them is complete; then any row that still has the point.
+        row = poor[k] if k < len(poor) else rng.choice(poor[~mask[poor, point]])
+        mask[row, point] = True
+    return np.repeat(mask[np.arange(rows) % ROWS], 2, axis=1)
+
+
+def _two_schemes(rows, first, seed, kind):
+    """`first` faces of the first scheme, then those of the second: images and keypoints in each one's meaning."""
+    images, points, _ = _faces(min(rows, first), seed, kind)
+    images2, _, points2 = _faces(max(rows - first, 0), seed, kind + 1, later=True)
+    return np.concatenate([images, images2]), np.concatenate([points, points2])
+
+
+def training(rows=ROWS, seed=42):
+    """Images uint8 (rows, 96, 96) and keypoints float32 (rows, 30) with NaN where Kaggle's rows have no label."""
+    images, points = _two_schemes(rows, FIRST_ROWS, seed, 10)
+    points[missing(rows, seed)] = np.nan
+    return images, points
+
+
+def test(rows=TEST_ROWS, seed=42):
+    """Test images uint8 (rows, 96, 96): other faces than the training set's of the same seed."""
+    return _two_schemes(rows, TEST_FIRST, seed, 20)[0]
+
+
+def lookup(rows=TEST_ROWS, seed=42):
+    """What is asked of the first `rows` test images: a list of (row_id, image_id, feature), ids from 1."""
+    rng = np.random.default_rng([seed, 4])
+    asked = np.ones((TEST_ROWS, len(KEYPOINTS)), bool)
+    asked[TEST_FIRST:, [i for i, name in enumerate(KEYPOINTS) if name not in LATER]] = False
+    lacks = [points for count, points in UNASKED for _ in range(count)]
+    for image, points in zip(rng.choice(TEST_FIRST, len(lacks), False), lacks):
+        asked[image, list(points)] = False
+    asked[rng.choice(np.arange(TEST_FIRST, TEST_ROWS), UNASKED_LATER, False), POINT["mouth_center_bottom_lip"]] = False
+    pairs = [(image + 1, KEYPOINTS[p] + axis) for image, p in zip(*np.nonzero(asked[:rows])) for axis in ("_x", "_y")]
+    return [(row + 1, int(image), feature) for row, (image, feature) in enumerate(pairs)]
+
+
+def _write(path, header, lines):
+    """Writes a CSV whole or not at all; its lines end as Kaggle's do."""
+    handle, part = tempfile.mkstemp(dir=os.path.dirname(path) or ".", suffix=".part")
+    try:
+        with os.fdopen(handle, "w", newline="") as out:
+            out.writelines(line + "\r\n" for line in [header])
+            out.writelines(line + "\r\n" for line in lines)
+        os.chmod(part, 0o644)
+        os.replace(part, path)
+    except BaseException:
+        os.unlink(part)
+        raise
+
+
+def _pixels(image):
+    return " ".join(map(str, image.ravel().tolist()))
+
+
+def _number(value):
+    """The shortest text that reads back as the same float32; nothing for a missing value."""
+    return "" if np.isnan(value) else np.format_float_positional(value, trim="-")
+
+
+def write_csvs(folder, rows=ROWS, seed=42):
+    """Writes training.csv, test.csv and IdLookupTable.csv into folder. Returns their paths."""
+    os.makedirs(folder, exist_ok=True)
+    paths = [os.path.join(folder, name) for name in ("training.csv", "test.csv", "IdLookupTable.csv")]
+    images, points = training(rows, seed)
+    _write(paths[0], ",".join(COLUMNS + ("Image",)),
+           (",".join([_number(v) for v in p] + [_pixels(image)]) for image, p in zip(images, points)))
+    tests = min(rows, TEST_ROWS)
+    _write(paths[1], "ImageId,Image", ("%d,%s" % (i, _pixels(image)) for i, image in enumerate(test(tests, seed), 1)))
+    _write(paths[2], "RowId,ImageId,FeatureName,Location", ("%d,%d,%s," % row for row in lookup(tests, seed)))
+    return paths
+
+
+def write_sheet(path, seed=42, marks=False, across=10, down=6, zoom=2):
+    """Saves across x down faces as one PNG, enlarged `zoom` times, the keypoints marked if asked."""
+    from PIL import Image, ImageDraw
+    images, points = draw(across * down, seed)
+    rows = images.reshape(down, across, SIZE, SIZE).transpose(0, 2, 1, 3).reshape(down * SIZE, across * SIZE)
+    sheet = Image.fromarray(rows).resize((across * SIZE * zoom, down * SIZE * zoom), Image.BICUBIC).convert("RGB")
+    pen = ImageDraw.Draw(sheet)
+    for i, face in enumerate(points.reshape(-1, 15, 2) if marks else ()):
+        for x, y in (face + (i % across * SIZE, i // across * SIZE)) * zoom:
+            pen.ellipse((x - 2, y - 2, x + 2, y + 2), fill=(255, 60, 60))
+    sheet.save(path)
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", metavar="DIR", help="where to write the CSVs (made if need be)")
+    parser.add_argument("--rows", type=int, default=ROWS, metavar="N", help="training rows (default: all %d)" % ROWS)
+    parser.add_argument("--seed", type=int, default=42, metavar="N", help="other faces for another number (default 42)")
+    parser.add_argument("--sheet", metavar="FILE.png", help="save a sheet of 60 faces instead of CSVs, or besides")
+    parser.add_argument("--points", action="store_true", help="mark the keypoints on the sheet")
+    options = parser.parse_args(arguments)
+    if not (options.folder or options.sheet):
+        parser.error("nothing to write: give a folder for the CSVs, or --sheet FILE.png")
+    if options.rows < 0 or options.seed < 0:
+        parser.error("--rows and --seed must not be negative")
+    if options.folder:
+        print("\n".join("wrote " + path for path in write_csvs(options.folder, options.rows, options.seed)))
+    if options.sheet:
+        write_sheet(options.sheet, options.seed, options.points)
+        print("wrote " + options.sheet)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
