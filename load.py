@@ -270,6 +270,22 @@ def select(found, cols=None, all_rows=False, order=None):
     return keep, y[keep]
 
 
+def validation_first(found):
+    """(order (n,), cut): rows `order[:cut]` are those that no net here trains on.
+
+    nolearn lets the first fifth of the complete rows validate; `cut` counts
+    the rows up to the last of them that the nets for all rows leave out too.
+    """
+    order = row_order(len(found.keypoints))
+    ends = [0]
+    for all_rows in (False, True):
+        y = found.keypoints[order] if all_rows else found.keypoints[order][:, :len(COLUMNS)]
+        known = ~np.isnan(y)
+        usable = np.flatnonzero(known.any(1) if all_rows else known.all(1))
+        ends.append(usable[len(usable) // 5 - 1] + 1 if len(usable) >= 5 else 0)
+    return order, min(ends[1:])
+
+
 # --- crops for the specialists of net5 ---
 
 def crop(images, centres, win):

@@ -111,3 +111,10 @@ def greet(args, origin):
     else:
         print("Faces: %s, %d rows." % (origin["file"], origin["rows"]))
     sys.stdout.flush()
+
+
+def warn_if_foreign(header, origin):
+    """Say so where a net meets faces of another kind than it was trained on."""
+    if bool(header["data"].get("drawn")) != origin["drawn"]:
+        print("Note: this net was trained on %s faces, and these are %s."
+              % (("drawn", "real") if header["data"].get("drawn") else ("real", "drawn")))

@@ -1,4 +1,5 @@
 """NumPy archives (.npz) that are written whole or not at all, and read without trust or pickle."""
+import contextlib
 import hashlib
 import json
 import os
@@ -10,6 +11,11 @@ import numpy as np
 from numpy.lib import format as npy
 
 from fkp import Problem
+
+try:
+    import fcntl
+except ImportError:  # Windows: no lock
+    fcntl = None
 
 MAX_BYTES = 4 << 30   # no array of ours comes near; a hostile header may ask for anything
 MAX_ARRAYS = 1000
@@ -90,6 +96,34 @@ def _read_array(archive, entry):
     return np.frombuffer(bytearray(data), dtype, count).reshape(shape, order="F" if fortran else "C")
 
 
+def copy_npz(source, path):
+    """Copy an archive, whole or not at all."""
+    write_npz(path, read_npz(source))
+
+
+@contextlib.contextmanager
+def locked(folder):
+    """Only one run at a time writes into `folder`.  Raises Problem if another does.
+
+    The kernel holds the lock, so a dead process leaves none behind.
+    """
+    path = Path(folder) / ".lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = open(path, "w")
+    except OSError as error:
+        raise Problem("%s: cannot be written (%s); choose another folder with --models"
+                      % (folder, error.strerror)) from None
+    with lock:
+        try:
+            if fcntl is not None:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise Problem("%s: another run trains into this folder; wait for it or choose another with --models"
+                          % folder) from None
+        yield
+
+
 def text(value):
     """A dict as an array that an .npz can hold; `untext` gives it back."""
     return np.array(json.dumps(value))
@@ -128,6 +162,14 @@ def fingerprint(*paths):
     digest = hashlib.sha256()
     for path in paths:
         digest.update(Path(path).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def fingerprint_of(*arrays):
+    """SHA-256 over arrays' bytes, 16 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array))
     return digest.hexdigest()[:16]
 
 

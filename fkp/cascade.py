@@ -1,0 +1,215 @@
+"""The cascade of net 5: level 1 on the whole face, levels 2 and 3 on crops around what the level before saw.
+
+Points are (n, 34) arrays in pixels, columns as in load.ALL_COLUMNS; a level
+that does not know the second scheme leaves NaN in its columns.
+"""
+import warnings
+
+import load
+import numpy as np
+
+from fkp import Problem
+
+LEVELS = {2: 38, 3: 32}  # level -> side of its crops, in pixels
+RULES = [(1,), (2,), (3,), (1, 2), (2, 3), (1, 2, 3)]  # averages of levels; (1, 2, 3) is the originals'
+CENTRE = 2               # values per centre
+
+
+class Cascade:
+    """Level 1 and, if wanted, the specialists.  `predict` gives every level's answer."""
+
+    def __init__(self, models):
+        self.models = models
+        self.whole = load.open_net(models / "net4.npz")
+        self.preprocess = self.whole.header_["settings"].get("preprocess", "equalise")
+        self.specialists = {}
+
+    def add_specialists(self, levels=LEVELS):
+        self.specialists = {level: {group: load.open_net(path(self.models, group, level)) for group in load.GROUPS}
+                            for level in levels}
+        return self
+
+    def predict(self, images):
+        """images (n, 96, 96), prepared by `self.preprocess` -> {level: points (n, 34)}."""
+        points = {1: net_points(self.whole, images)}
+        for level, nets in self.specialists.items():
+            points[level] = look_closer(nets, images, points[level - 1], LEVELS[level])
+        return points
+
+
+def path(models, group, level):
+    """models/net5-LE-38.npz and so on."""
+    return models / ("net5-%s-%d.npz" % (group, LEVELS[level]))
+
+
+def level1(models, origin):
+    """The cascade with net 4 alone.  Raises Problem unless it was trained on the faces at hand."""
+    cascade = Cascade(models)
+    trained_on = cascade.whole.header_["data"]
+    if trained_on != origin:
+        raise Problem("%s: was trained on %s, and these are %s; run net4.py on them first"
+                      % (models / "net4.npz", describe(trained_on), describe(origin)))
+    return cascade
+
+
+def describe(origin):
+    """'drawn faces' or 'training.csv (7049 rows, 1f0c...)'."""
+    if origin.get("drawn"):
+        return "drawn faces (%s rows)" % origin.get("rows")
+    return "%s (%s rows, %.8s)" % (origin.get("file"), origin.get("rows"), origin.get("fingerprint"))
+
+
+def net_points(net, images):
+    """What a whole-face net answers, as points (n, 34) in pixels."""
+    X = images.reshape((-1,) + net.layers_[0].shape[1:])
+    answer = load.unscale(net.predict(X))
+    points = np.full((len(images), len(load.ALL_COLUMNS)), np.nan, np.float32)
+    points[:, :answer.shape[1]] = answer
+    return points
+
+
+def look_closer(nets, images, points, win):
+    """Each group's specialist in `nets` answers on crops around `points` (n, 34).  Returns new points."""
+    closer = points.copy()
+    for group, net in nets.items():
+        crops, centres = load.load_specialist_test(images, points, group, win, load.ALL_COLUMNS)
+        answer = load.from_crop(net.predict(crops), centres, win)
+        own, source = own_columns(group)
+        closer[:, own] = answer[:, source]
+    return closer
+
+
+def own_columns(group):
+    """Which of ALL_COLUMNS a group answers for, and where in its answer they stand.
+
+    The nose's specialist learns the top lip only as a help; the mouth's answers for it.
+    """
+    names = load.columns(load.GROUPS[group])
+    own = [name for name in names if not (group == "N" and name.startswith("mouth"))]
+    return [load.ALL_COLUMNS.index(name) for name in own], [names.index(name) for name in own]
+
+
+# --- a specialist's training data ---
+
+def specialist_data(group, seen, found):
+    """What CropBatchIterator needs, for every face with one of the group's labels.
+
+    seen (n, 34): the level before, in pixels.  Returns the rows' index (m,) in
+    validation-first order, y (m, 4k + 8) as `unpack` takes it apart, how many
+    rows validate, and that level's errors (e, 2) in pixels on faces no level
+    trained on.  Raises Problem if there are none.
+    """
+    names = load.columns(load.GROUPS[group])
+    partner = [load.mirror_name(name) for name in names]  # in a mirror image these are `names`
+    order, cut = load.validation_first(found)
+    labels = found.keypoints[:, [load.ALL_COLUMNS.index(name) for name in names]]
+    usable = ~np.isnan(labels).all(1)
+    keep = order[usable[order]]
+    n_valid = int(usable[order[:cut]].sum())
+    parts = [labels, found.keypoints[:, [load.ALL_COLUMNS.index(name) for name in partner]]]
+    parts += [true_centres(found.keypoints, seen, g) for g in (names, partner)]
+    parts += [centres_of(seen, g) for g in (names, partner)]
+    complete = ~np.isnan(found.keypoints[:, first_scheme(names)]).any(1)
+    valid = keep[:n_valid][complete[keep[:n_valid]]]
+    if len(valid) == 0:
+        raise Problem("%s: no validation face has all labels of %s; use more rows" % (found.origin["file"], group))
+    errors = (parts[4] - parts[2])[valid]
+    return keep, np.concatenate(parts, 1)[keep].astype(np.float32), n_valid, errors
+
+
+def unpack(y):
+    """(labels, partner's labels, true centre, partner's, seen centre, partner's) of `specialist_data`'s y."""
+    k = (y.shape[1] - 4 * CENTRE) // 2
+    return np.split(y, [k, 2 * k, 2 * k + 2, 2 * k + 4, 2 * k + 6], axis=1)
+
+
+def first_scheme(names):
+    """Indices into ALL_COLUMNS of those `names` that Kaggle's full scheme has: they define the centre."""
+    return [load.ALL_COLUMNS.index(name) for name in names if name in load.COLUMNS]
+
+
+def centres_of(points, names):
+    """The group's centre (n, 2): the mean of its points of the full scheme."""
+    return points[:, first_scheme(names)].reshape(len(points), -1, 2).mean(1)
+
+
+def true_centres(labels, seen, names):
+    """Where the group really is (n, 2), also where some of its labels are missing.
+
+    The seen centre, corrected by the mean error of the points whose label is
+    known; with all labels known this is exactly the true centre.
+    """
+    error = (labels - seen)[:, first_scheme(names)].reshape(len(labels), -1, 2)
+    return centres_of(seen, names) + nanmean(error, 1, empty=0)
+
+
+def nanmean(x, axis, empty):
+    """Mean of what is no NaN; `empty` where nothing is left."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return np.nan_to_num(np.nanmean(x, axis), nan=empty)
+
+
+def mirror_pixels(points):
+    """x -> 96 - x for points (n, 2k) in pixels."""
+    flipped = points.copy()
+    flipped[:, 0::2] = load.SIZE - flipped[:, 0::2]
+    return flipped
+
+
+class FirstRows:
+    """nolearn's `train_split`: the first n rows validate, as `load.validation_first` puts them."""
+
+    def __init__(self, n):
+        self.n = n
+
+    def __call__(self, X, y, net):
+        return X[self.n:], X[:self.n], y[self.n:], y[:self.n]
+
+
+# --- results ---
+
+def combine(points, levels):
+    """The mean of these levels' answers, where they have one."""
+    return nanmean(np.stack([points[level] for level in levels]), 0, empty=np.nan)
+
+
+def rms(error, axis=None):
+    """Root mean square of what is no NaN, in pixels; NaN if there is nothing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return np.sqrt(np.nanmean(np.square(error), axis))
+
+
+def validation_errors(points, found):
+    """{rule: error (n_valid, 34) in pixels} on the faces that no level trained on."""
+    order, cut = load.validation_first(found)
+    rows = order[:cut]
+    return {rule: (combine(points, rule) - found.keypoints)[rows]
+            for rule in RULES if all(level in points for level in rule)}
+
+
+def report(points, found):
+    """Print every rule's error, side by side, per group and per keypoint.  Returns the best rule."""
+    errors = validation_errors(points, found)
+    print("\nValidation error in pixels (root mean square), on faces that no level trained on")
+    print("%-26s" % "" + "".join("%9s" % rule_name(rule) for rule in errors))
+    groups = dict({"all points": load.ALL_COLUMNS, "full scheme": load.COLUMNS}, **{
+        group: [load.ALL_COLUMNS[i] for i in own_columns(group)[0]] for group in load.GROUPS})
+    points_only = {name[:-2]: [name, name[:-1] + "y"] for name in load.ALL_COLUMNS if name.endswith("_x")}
+    for name, names in list(groups.items()) + list(points_only.items()):
+        index = [load.ALL_COLUMNS.index(n) for n in names]
+        print("%-26s" % name + "".join("%9.2f" % rms(error[:, index]) for error in errors.values()))
+    best = best_rule(errors)
+    print("The submission uses the best on the full scheme: %s." % rule_name(best), flush=True)
+    return best
+
+
+def rule_name(rule):
+    return "+".join(map(str, rule))
+
+
+def best_rule(errors):
+    """The rule with the lowest error on the full scheme's points."""
+    full = [load.ALL_COLUMNS.index(name) for name in load.COLUMNS]
+    return min(errors, key=lambda rule: rms(errors[rule][:, full]))

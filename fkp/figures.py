@@ -1,0 +1,105 @@
+"""Pictures of faces, errors and loss histories; the same drawing function before and after training."""
+import os
+import sys
+
+import load
+import matplotlib
+import numpy as np
+
+from fkp import Problem
+
+
+def use_display(show):
+    """Choose the window or the file, before pyplot is used: `show` True, False, or None for "if there is one"."""
+    present = sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    if show and not present:
+        raise Problem("--show: there is no display; leave it out, the picture is saved as PNG anyway")
+    if not (present if show is None else show):
+        matplotlib.use("Agg")
+
+
+def save(figure, path, show=None):
+    """Save as PNG, print the path, and open a window if there is a display (see `use_display`)."""
+    import matplotlib.pyplot as plt
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=120, bbox_inches="tight")
+    except OSError as error:
+        raise Problem("%s: cannot be written (%s); choose another folder with --out" % (path, error.strerror)) from None
+    print("Picture: %s" % path, flush=True)
+    if show is not False and matplotlib.get_backend().lower() != "agg":
+        plt.show()
+    plt.close(figure)
+
+
+def draw_face(axes, image, points, truth=None, title=""):
+    """A face (96, 96) with points (2k,) in pixels from the edge: predicted red, true green."""
+    axes.imshow(image, cmap="gray", vmin=0, vmax=255, extent=(0, load.SIZE, load.SIZE, 0), interpolation="bilinear")
+    if truth is not None:
+        for (x0, y0), (x1, y1) in zip(truth.reshape(-1, 2), points.reshape(-1, 2)):
+            axes.plot([x0, x1], [y0, y1], color="white", linewidth=0.7, alpha=0.7)
+        axes.scatter(truth[0::2], truth[1::2], s=14, marker="o", facecolors="none", edgecolors="lime", linewidths=1)
+    axes.scatter(points[0::2], points[1::2], s=14, marker="+", color="red", linewidths=1)
+    axes.set(xticks=[], yticks=[], xlim=(0, load.SIZE), ylim=(load.SIZE, 0))
+    axes.set_title(title, fontsize=9)
+
+
+def gallery(title, images, points, truth=None, captions=None, columns=4):
+    """A sheet of faces.  images (n, 96, 96) uint8; points and truth (n, 2k) in pixels."""
+    import matplotlib.pyplot as plt
+    n = len(images)
+    rows = -(-n // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(2.3 * columns, 2.45 * rows + 0.5), squeeze=False)
+    figure.suptitle(title)
+    for i, axis in enumerate(axes.flat):
+        if i < n:
+            draw_face(axis, images[i], points[i], None if truth is None else truth[i], captions[i] if captions else "")
+        else:
+            axis.axis("off")
+    figure.tight_layout()
+    return figure
+
+
+def errors_per_keypoint(title, errors):
+    """Horizontal bars: root mean square error per keypoint in pixels.  errors: {keypoint: pixels}."""
+    import matplotlib.pyplot as plt
+    names = [name for name in errors if np.isfinite(errors[name])]
+    values = [errors[name] for name in names]
+    figure, axes = plt.subplots(figsize=(8, 0.32 * len(names) + 1.2))
+    bars = axes.barh(names, values, color="#4477aa")
+    axes.bar_label(bars, fmt="%.2f", padding=3, fontsize=8)
+    axes.axvline(np.mean(values), color="#cc6677", linewidth=1, label="mean %.2f" % np.mean(values))
+    axes.invert_yaxis()
+    axes.set(xlabel="error in pixels (root mean square)", title=title, xlim=(0, 1.12 * max(values)))
+    axes.legend(loc="lower right")
+    return figure
+
+
+def loss_histories(histories):
+    """Train (dashed) and valid (solid) loss of each net, log scale, best epoch marked.
+
+    histories: {name: (history, half)}; `half` pixels are 1.0 of that net's
+    coordinates.  Left axis: loss, as trained on; right panel: pixels.
+    """
+    import matplotlib.pyplot as plt
+    figure, (left, right) = plt.subplots(1, 2, figsize=(13, 5.5), sharex=True)
+    colours = plt.get_cmap("tab20" if len(histories) > 10 else "tab10")
+    for i, (name, (history, half)) in enumerate(histories.items()):
+        epochs = np.array([row["epoch"] for row in history])
+        for axes, convert in ((left, lambda loss: loss), (right, lambda loss: np.sqrt(loss) * half)):
+            train, valid = (convert(np.array([row[key] for row in history])) for key in ("train_loss", "valid_loss"))
+            axes.plot(epochs, train, "--", color=colours(i), linewidth=1, alpha=0.6)
+            axes.plot(epochs, valid, color=colours(i), linewidth=1.6, label=name)
+            best = int(np.nanargmin(valid)) if np.isfinite(valid).any() else 0
+            axes.plot(epochs[best], valid[best], "o", color=colours(i), markersize=6)
+            if axes is right:
+                axes.lines[-2].set_label("%s: %.2f px, epoch %d" % (name, valid[best], epochs[best]))
+    for axes, label in ((left, "loss"), (right, "pixels (root mean square)")):
+        axes.set(xlabel="epoch", ylabel=label, yscale="log")
+        axes.grid(True, which="both", alpha=0.25)
+        axes.legend(fontsize=8)
+    right.yaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%.3g"))
+    right.yaxis.set_minor_formatter(matplotlib.ticker.FormatStrFormatter("%.2g"))
+    figure.suptitle("Solid: validation, dashed: training, dot: best epoch")
+    figure.tight_layout()
+    return figure

@@ -1,0 +1,96 @@
+"""Model files: a net's parameters, and a header that says how they came about."""
+import importlib
+import platform
+
+import numpy as np
+import theano
+from nolearn.lasagne import base as nolearn_base
+
+from fkp import Problem, backend, files
+
+SCRIPTS = ("net1", "net2", "net3", "net4", "net5")
+PACKAGES = ("Theano", "Lasagne", "nolearn", "numpy")
+
+
+def versions():
+    """What a run depends on; stored with it, compared before it is resumed."""
+    from importlib.metadata import version
+    found = {name: version(name) for name in PACKAGES}
+    return dict(found, Python=platform.python_version(), ops=backend.ops())
+
+
+def save(path, net, header):
+    """Write the parameters (in Lasagne's order), the header and the net's history."""
+    arrays = {"param_%d" % i: p.get_value() for i, p in enumerate(net.get_all_params())}
+    header = dict(header, history=history(net))
+    files.write_npz(path, dict(arrays, header=files.text(header)))
+
+
+def history(net):
+    """The net's `train_history_` as JSON takes it."""
+    return [{key: value.item() if isinstance(value, np.generic) else value for key, value in row.items()}
+            for row in net.train_history_]
+
+
+def read(path):
+    """(params, header) of a model file.  Raises Problem for a missing or a strange one."""
+    try:
+        arrays = files.read_npz(path)
+    except FileNotFoundError:
+        raise Problem("%s: not found; train it first: python %s.py"
+                      % (path, str(path.stem).split("-")[0])) from None
+    header = read_header(arrays, path)
+    params = [arrays["param_%d" % i] for i in range(len(arrays)) if "param_%d" % i in arrays]
+    return params, header
+
+
+def read_header(arrays, path):
+    """The header among `arrays`, its parts of the right type."""
+    if "header" not in arrays:
+        raise Problem("%s: has no header, so it is no model of this collection; delete it and train again" % path)
+    header = files.untext(arrays["header"], path)
+    for key, kind in (("script", str), ("settings", dict), ("data", dict), ("history", list), ("versions", dict)):
+        if not isinstance(header.get(key), kind):
+            raise Problem("%s: its header has no %r; delete it and train again" % (path, key))
+    for row in header["history"]:
+        if not isinstance(row, dict) or not all(isinstance(row.get(k), (int, float)) for k in ROW):
+            raise Problem("%s: its history is damaged; delete it and train again" % path)
+    return header
+
+
+ROW = ("epoch", "train_loss", "valid_loss", "dur")
+
+
+def open_net(path):
+    """The net of a model file, with its parameters; it predicts at once, and compiles the rest if fitted."""
+    params, header = read(path)
+    net = rebuild(header, path)
+    own = net.get_all_params()
+    shapes = [p.get_value(borrow=True).shape for p in own]
+    if [p.shape for p in params] != shapes or any(p.dtype.kind != "f" for p in params):
+        raise Problem("%s: its parameters do not fit %s's layers; delete it and train again"
+                      % (path, header["script"]))
+    for variable, value in zip(own, params):
+        variable.set_value(value.astype(theano.config.floatX))
+    output = nolearn_base.get_output(net._output_layers, None, deterministic=True)
+    net.predict_iter_ = theano.function([net.layers_[0].input_var], output, allow_input_downcast=True)
+    return net
+
+
+def rebuild(header, path):
+    """An untrained net by the script and the settings in `header`."""
+    if header["script"] not in SCRIPTS:
+        raise Problem("%s: was written by %.40r, which is no script here" % (path, header["script"]))
+    module = importlib.import_module(header["script"])
+    build = header["settings"].get("build", {})
+    if not isinstance(build, dict) or not all(isinstance(v, (int, str)) for v in build.values()):
+        raise Problem("%s: its settings are damaged; delete it and train again" % path)
+    try:
+        net = module.build(**build)
+    except TypeError:
+        raise Problem("%s: has settings that %s.py does not know: %s; train again"
+                      % (path, header["script"], ", ".join(build)[:80])) from None
+    net.initialize_layers()
+    net.header_ = header
+    net.train_history_ = header["history"]
+    return net

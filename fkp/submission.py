@@ -1,0 +1,65 @@
+"""The file that Kaggle takes: one row per row of IdLookupTable.csv."""
+import io
+
+import load
+import numpy as np
+
+from fkp import Problem, cascade, files
+
+HEADER = "RowId,Location"
+
+
+def write_for_test_faces(args, whole, rule, name):
+    """Predict the test faces by the cascade `whole` and write `args.out / name`.  Returns the points."""
+    found = load.faces(test=True, data=args.data)
+    images = load.preprocessed(found.images, whole.preprocess)
+    points = cascade.combine(whole.predict(images), rule)
+    path = args.out / name
+    write(path, points, found.ids, load.lookup(args.data))
+    print("Submission: %s" % path, flush=True)
+    return points
+
+
+def write(path, points, ids, lookup):
+    """Write points (n, 34), in pixels, of the images `ids` (n,) as Kaggle asks for them; checked before."""
+    row_ids, image_ids, features = lookup
+    values = choose_scheme(points, ids, image_ids, features)
+    row_of = {image_id: row for row, image_id in enumerate(ids.tolist())}
+    missing = [image_id for image_id in image_ids.tolist() if image_id not in row_of]
+    if missing:
+        raise Problem("IdLookupTable.csv: asks for ImageId %d, which test.csv does not have; "
+                      "take both files from the same download" % missing[0])
+    rows = np.array([row_of[image_id] for image_id in image_ids.tolist()], int)
+    locations = values[rows, features].clip(0, load.SIZE)
+    text = io.StringIO()
+    text.write(HEADER + "\n")
+    for row_id, location in zip(row_ids.tolist(), locations.tolist()):
+        text.write("%d,%.4f\n" % (row_id, location))
+    check(text.getvalue(), row_ids)
+    files.write_text(path, text.getvalue())
+
+
+def choose_scheme(points, ids, image_ids, features):
+    """Answers (n, 30) in Kaggle's columns: an image that is asked four points only follows the second scheme."""
+    values = points[:, :len(load.COLUMNS)].copy()
+    four = {load.COLUMNS.index(name) for name in load.columns(load.FOUR_POINTS)}
+    full_ids = np.unique(image_ids[~np.isin(features, list(four))])
+    second = ~np.isin(ids, full_ids)
+    for name, other in load.SECOND_SCHEME.items():
+        for axis in ("_x", "_y"):
+            moved = points[:, load.ALL_COLUMNS.index(other + axis)]
+            use = second & ~np.isnan(moved)  # a net that knows one scheme answers with that
+            values[use, load.COLUMNS.index(name + axis)] = moved[use]
+    return values
+
+
+def check(text, row_ids):
+    """Refuse a submission that Kaggle would: form, number and order of rows, missing or absurd values."""
+    lines = text.split("\n")
+    if lines[0] != HEADER or lines[-1] != "" or len(lines) != len(row_ids) + 2:
+        raise Problem("the submission would have %d rows; IdLookupTable.csv asks for %d"
+                      % (len(lines) - 2, len(row_ids)))
+    for line, row_id in zip(lines[1:], row_ids.tolist()):
+        found, location = line.split(",")
+        if int(found) != row_id or not 0 <= float(location) <= load.SIZE:
+            raise Problem("the submission's row %s would hold %s; train the net again" % (found, location))

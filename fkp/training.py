@@ -1,0 +1,287 @@
+"""Training that can be watched, interrupted and resumed: nolearn's `fit`, and what a long run needs around it."""
+import math
+import signal
+import sys
+import time
+
+import lasagne
+import numpy as np
+from nolearn.lasagne import PrintLog
+from nolearn.lasagne.handlers import RememberBestWeights, ansi
+
+import load
+from fkp import Problem, backend, cli, files, models
+
+CHECKPOINT_SECONDS = 30   # between two checkpoints, or longer where writing one takes long:
+CHECKPOINT_SHARE = 0.02   # they cost at most this share of the time
+BAR_SECONDS = 3           # epochs that last longer get a bar
+
+
+def set_seed(seed):
+    """Seed what Lasagne draws from: initial weights and dropout."""
+    lasagne.random.set_rng(np.random.RandomState(seed))
+
+
+def header(script, settings, data, seed):
+    """What a model file says about its origin."""
+    return {"script": script, "settings": settings, "data": data, "seed": seed, "versions": models.versions()}
+
+
+def fit(net, X, y, path, header, resume=False, half=48.0):
+    """Train `net` for its `max_epochs`, print its progress, and write the best epoch's weights to `path`.
+
+    `half` is what 1.0 stands for in pixels.  With `resume`, an interrupted run
+    goes on where its checkpoint stands, and a finished one is opened.  Ctrl-C
+    and SIGTERM end the running epoch, save a checkpoint and then raise.
+    Returns the trained net.
+    """
+    checkpoint = Checkpoint(path, header)
+    if resume and not checkpoint.path.exists() and path.exists():
+        params, found = models.read(path)
+        if difference(found, header) is None:
+            print("%s: trained already (%d epochs)." % (path, len(found["history"])))
+            return models.open_net(path)
+    table = Progress(half)
+    prepare(net, table, checkpoint)
+    net.initialize()
+    if resume and checkpoint.path.exists():
+        checkpoint.restore(net)
+        print("%s: going on after epoch %d." % (path, len(net.train_history_)))
+    epochs_left = net.max_epochs - len(net.train_history_)
+    with Signals() as checkpoint.signals:
+        if epochs_left > 0:
+            net.fit(X, y, epochs=epochs_left)
+        checkpoint.signals.raise_if_any()
+        put_best_weights(net)
+        models.save(path, net, header)
+    checkpoint.path.unlink(missing_ok=True)
+    print(summary(net, path, half), flush=True)
+    return net
+
+
+def prepare(net, table, checkpoint):
+    """Give the net the handlers of a long run; its own stay, in their order."""
+    own = [h for h in net.on_epoch_finished if not isinstance(h, PrintLog)]
+    if not any(isinstance(h, RememberBestWeights) for h in own):
+        own.append(RememberBestWeights(verbose=0))
+    net.on_epoch_finished = [stop_if_lost, table, *own, checkpoint]  # last: it saves what the others changed
+    net.on_batch_finished = [*net.on_batch_finished, table.batch]
+    net.on_training_started = [*net.on_training_started, table.start]
+
+
+def put_best_weights(net):
+    """The weights of the epoch with the lowest validation loss come back, however training ended."""
+    best = remembered(net).best_weights
+    if best is not None:
+        for name, values in best.items():
+            for variable, value in zip(net.layers_[name].get_params(), values):
+                variable.set_value(value)
+
+
+def remembered(net):
+    """The net's RememberBestWeights handler (net4's EarlyStopping is one)."""
+    return next(h for h in net.on_epoch_finished if isinstance(h, RememberBestWeights))
+
+
+def stop_if_lost(net, history):
+    """A loss that is no number, or has exploded, will not come back."""
+    last, first = history[-1], history[0]
+    loss = last["train_loss"]
+    if not math.isfinite(loss) or loss > 1e4 * max(first["train_loss"], 1e-6):
+        raise Problem("epoch %d: the training loss is %.3g; lower the learning rate (update_learning_rate). "
+                      "The last good checkpoint, if one was written, is kept" % (last["epoch"], loss))
+
+
+def best_epoch(history):
+    """The history's row with the lowest validation loss."""
+    return min(history, key=lambda row: row["valid_loss"] if row["valid_loss"] == row["valid_loss"] else math.inf)
+
+
+def summary(net, path, half):
+    """The last line: best epoch, loss, pixels, time, and where the model is."""
+    history = net.train_history_
+    best = best_epoch(history)
+    return ("Best epoch %d of %d: valid loss %.5f = %.2f pixels; %s; %s"
+            % (best["epoch"], len(history), best["valid_loss"], math.sqrt(best["valid_loss"]) * half,
+               duration(sum(row["dur"] for row in history)), path))
+
+
+def duration(seconds):
+    """'2 h 03 min', '4 min 10 s' or '7 s'."""
+    seconds = int(round(seconds))
+    if seconds >= 3600:
+        return "%d h %02d min" % (seconds // 3600, seconds % 3600 // 60)
+    return "%d min %02d s" % divmod(seconds, 60) if seconds >= 60 else "%d s" % seconds
+
+
+class Progress(PrintLog):
+    """nolearn's table, one line per epoch, with the validation error in pixels and the time left."""
+
+    def __init__(self, half):
+        super().__init__()
+        self.half = half
+        self.began = None
+
+    def start(self, net, history):
+        self.began, self.batches = time.time(), 0
+
+    def batch(self, net, history):
+        """A bar inside epochs that last longer than a few seconds, on a terminal only."""
+        self.batches += 1
+        total = math.ceil(net.batch_iterator_train.n_samples / net.batch_iterator_train.batch_size)
+        spent = time.time() - self.began
+        whole = spent / self.batches * total
+        if sys.stderr.isatty() and whole > BAR_SECONDS:
+            done = 20 * self.batches // total
+            sys.stderr.write("\r[%s] epoch ends in %s " % ("#" * done + "." * (20 - done), duration(whole - spent)))
+
+    def __call__(self, net, history):
+        if sys.stderr.isatty():
+            sys.stderr.write("\r%s\r" % (" " * 60))
+        super().__call__(net, history)
+        self.began, self.batches = time.time(), 0
+
+    def table(self, net, history):
+        headed = self.first_iteration
+        lines = super().table(net, history).split("\n")
+        recent = [row["dur"] for row in history[-10:]]
+        left = sum(recent) / len(recent) * (net.max_epochs - len(history))
+        lines[-1] += "  %6.2f  %s" % (math.sqrt(history[-1]["valid_loss"]) * self.half, duration(left))
+        if headed:
+            lines[0] += "  pixels  left"
+            lines[1] += "  ------  ----------"
+        text = "\n".join(lines)
+        return text if sys.stdout.isatty() else _plain(text)
+
+
+def _plain(text):
+    for code in (ansi.CYAN, ansi.GREEN, ansi.ENDC):
+        text = text.replace(code, "")
+    return text
+
+
+class Signals:
+    """Within this block Ctrl-C and SIGTERM are noted, not raised; a second one raises at once."""
+
+    def __enter__(self):
+        self.caught = None
+        self.before = {n: signal.signal(n, self.note) for n in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *error):
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def note(self, number, frame):
+        if self.caught is not None:
+            raise self.exception(number)
+        self.caught = number
+        print("\nFinishing this epoch to save it; once more ends at once.", file=sys.stderr, flush=True)
+
+    def exception(self, number):
+        return KeyboardInterrupt() if number == signal.SIGINT else cli.Terminated()
+
+    def raise_if_any(self):
+        if self.caught is not None:
+            raise self.exception(self.caught)
+
+
+class Checkpoint:
+    """An epoch handler that saves all that a run needs to go on exactly: `NAME.checkpoint.npz`.
+
+    That is every shared variable of the compiled training function (weights,
+    momentum, learning rate, dropout's random state), the batch iterator's
+    random state, the best weights so far, and the history.
+    """
+
+    def __init__(self, path, header):
+        self.path = checkpoint_path(path)
+        self.header = header
+        self.signals = None
+        self.next_save = time.time() + CHECKPOINT_SECONDS
+
+    def __call__(self, net, history):
+        interrupted = self.signals is not None and self.signals.caught is not None
+        if interrupted or time.time() >= self.next_save:
+            began = time.time()
+            self.save(net)
+            cost = time.time() - began
+            self.next_save = time.time() + max(CHECKPOINT_SECONDS, cost / CHECKPOINT_SHARE)
+        if interrupted:
+            print("Saved after epoch %d; go on with --resume." % len(history), file=sys.stderr)
+            raise StopIteration
+
+    def save(self, net):
+        best = remembered(net)
+        arrays = {"shared_%d" % i: np.asarray(v.get_value()) for i, v in enumerate(shared_variables(net))}
+        arrays.update(("best_%d" % i, value) for i, value in enumerate(_flat(best.best_weights)))
+        _, key, *rest = net.batch_iterator_train.random.get_state()
+        state = {"epoch": best.best_weights_epoch, "loss": float(best.best_weights_loss), "random": rest}
+        header = dict(self.header, state=state, history=models.history(net))
+        files.write_npz(self.path, dict(arrays, random=key, header=files.text(header)))
+
+    def restore(self, net):
+        """Bring `net`, initialised, to where the checkpoint was.  Raises Problem naming what differs."""
+        arrays = files.read_npz(self.path)
+        header = models.read_header(arrays, self.path)
+        found = difference(header, self.header)
+        if found is not None:
+            raise Problem("%s: belongs to another run (%s: %s there, %s here); go on with the same options, "
+                          "or leave out --resume to start anew" % ((self.path,) + found))
+        variables = shared_variables(net)
+        best = remembered(net)
+        best_weights = net.get_all_params_values()
+        wanted = [v.get_value() for v in variables] + _flat(best_weights)
+        values = [arrays.get("shared_%d" % i) for i in range(len(variables))]
+        values += [arrays.get("best_%d" % i) for i in range(len(_flat(best_weights)))]
+        if any(value is None or value.shape != w.shape or value.dtype != w.dtype for value, w in zip(values, wanted)):
+            raise Problem("%s: does not fit this net; leave out --resume to start anew" % self.path)
+        for variable, value in zip(variables, values):
+            variable.set_value(value)
+        rest = iter(values[len(variables):])
+        best.best_weights = type(best_weights)((name, [next(rest) for _ in ws]) for name, ws in best_weights.items())
+        state = header["state"]
+        best.best_weights_loss, best.best_weights_epoch = state["loss"], state["epoch"]
+        net.batch_iterator_train.random.set_state(("MT19937", arrays["random"], *state["random"]))
+        net.train_history_ = header["history"]
+
+
+def checkpoint_path(path):
+    return path.with_name(path.stem + ".checkpoint.npz")
+
+
+def shared_variables(net):
+    """Every shared variable of the compiled training function, in its order, which is the same in every run."""
+    return net.train_iter_.get_shared()
+
+
+def _flat(weights):
+    return [value for values in weights.values() for value in values]
+
+
+def difference(found, wanted):
+    """The first entry in which two headers differ, as (name, found, wanted), or None."""
+    for part in ("script", "seed", "settings", "data", "versions"):
+        a, b = found.get(part), wanted.get(part)
+        if isinstance(a, dict) and isinstance(b, dict):
+            for key in sorted(set(a) | set(b)):
+                if a.get(key) != b.get(key):
+                    return "%s %s" % (part, key), a.get(key), b.get(key)
+        elif a != b:
+            return part, a, b
+    return None
+
+
+def main(args, script, build, loader, preprocess="equalise", **build_settings):
+    """What nets 2 to 4 do on the command line: load, build, train, save as `script`.npz."""
+    backend.set_precision(getattr(args, "precision", "float32"))
+    origin = load.faces(data=args.data, rows=args.rows).origin
+    cli.greet(args, origin)
+    X, y = loader(preprocess=preprocess, data=args.data, rows=args.rows, **build_settings)
+    built = dict(build_settings, epochs=args.epochs, seed=args.seed)
+    settings = {"build": built, "preprocess": preprocess, "rows": args.rows,
+                "precision": getattr(args, "precision", "float32")}
+    set_seed(args.seed)
+    with files.locked(args.models):
+        return fit(build(**built), X, y, args.models / (script + ".npz"), header(script, settings, origin, args.seed),
+                   args.resume)

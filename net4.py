@@ -1,0 +1,128 @@
+"""Net 4: net 3 with dropout, mirrored faces, and a learning rate and momentum that follow a schedule.
+
+    python net4.py                 # up to 3,000 epochs
+    python net4.py --all-rows      # the incomplete rows as well
+
+Dropout keeps the wider net (16,561,502 parameters) from learning faces by
+heart.  The learning rate falls from 0.03 to 0.0001 while the momentum grows
+from 0.9 to 0.999; when the validation loss has not improved for 200 epochs,
+training stops.  New here: AdjustVariable, EarlyStopping, masked_squared_error.
+"""
+import load  # first: prepares Theano
+from fkp import cli, training
+from net2 import FlipBatchIterator
+
+import numpy as np
+import theano
+import theano.tensor as T
+from lasagne import layers
+from lasagne.objectives import squared_error
+from lasagne.updates import nesterov_momentum
+from nolearn.lasagne import NeuralNet
+from nolearn.lasagne.handlers import RememberBestWeights
+
+EPOCHS = 3000
+PATIENCE = 200   # epochs without a better validation loss
+HIDDEN = 1000
+
+
+class AdjustVariable:
+    """Moves a shared variable of the net from `start` to `stop`, linearly over its `max_epochs`."""
+
+    def __init__(self, name, start, stop):
+        self.name, self.start, self.stop = name, start, stop
+
+    def __call__(self, net, history):
+        done = (history[-1]["epoch"] - 1) / max(net.max_epochs - 1, 1)
+        getattr(net, self.name).set_value(np.float32(self.start + (self.stop - self.start) * done))
+
+
+class EarlyStopping(RememberBestWeights):
+    """Ends training when the validation loss has not improved for `patience` epochs."""
+
+    def __init__(self, patience=PATIENCE):
+        super().__init__(verbose=0)
+        self.patience = patience
+
+    def __call__(self, net, history):
+        super().__call__(net, history)
+        if history[-1]["epoch"] - (self.best_weights_epoch or 0) >= self.patience:
+            raise StopIteration
+
+
+class RestoreBestWeights:
+    """When training ends, also when the epochs ran out: the original kept the last weights then."""
+
+    def __call__(self, net, history):
+        training.put_best_weights(net)
+
+
+def masked_squared_error(prediction, target):
+    """Squared error in which a missing label (NaN) costs nothing; its mean is over the known labels."""
+    known = T.invert(T.isnan(target))
+    error = T.switch(known, prediction - target, 0)  # masked before squaring: NaN stays out of the gradient
+    return squared_error(error, 0) * (known.size / T.maximum(known.sum(), 1)).astype(theano.config.floatX)
+
+
+def build(epochs=EPOCHS, seed=cli.SEED, all_rows=False, hidden=HIDDEN):
+    """The untrained net with the published settings.
+
+    With `all_rows` it has 34 outputs (load.ALL_COLUMNS) and takes NaN for a
+    missing label.  `hidden` is the number of units in each dense layer.
+    """
+    names = load.ALL_COLUMNS if all_rows else load.COLUMNS
+    return NeuralNet(
+        layers=[
+            ("input", layers.InputLayer),      # (n, 1, 96, 96)
+            ("conv1", layers.Conv2DLayer),     # (n, 32, 94, 94)
+            ("pool1", layers.MaxPool2DLayer),  # (n, 32, 47, 47)
+            ("dropout1", layers.DropoutLayer),
+            ("conv2", layers.Conv2DLayer),     # (n, 64, 46, 46)
+            ("pool2", layers.MaxPool2DLayer),  # (n, 64, 23, 23)
+            ("dropout2", layers.DropoutLayer),
+            ("conv3", layers.Conv2DLayer),     # (n, 128, 22, 22)
+            ("pool3", layers.MaxPool2DLayer),  # (n, 128, 11, 11)
+            ("dropout3", layers.DropoutLayer),
+            ("hidden4", layers.DenseLayer),
+            ("dropout4", layers.DropoutLayer),
+            ("hidden5", layers.DenseLayer),
+            ("output", layers.DenseLayer),
+        ],
+        input_shape=(None, 1, load.SIZE, load.SIZE),
+        conv1_num_filters=32, conv1_filter_size=(3, 3), pool1_pool_size=(2, 2), dropout1_p=0.1,
+        conv2_num_filters=64, conv2_filter_size=(2, 2), pool2_pool_size=(2, 2), dropout2_p=0.2,
+        conv3_num_filters=128, conv3_filter_size=(2, 2), pool3_pool_size=(2, 2), dropout3_p=0.3,
+        hidden4_num_units=hidden, dropout4_p=0.5,
+        hidden5_num_units=hidden,
+        output_num_units=len(names), output_nonlinearity=None,
+
+        update=nesterov_momentum,
+        update_learning_rate=theano.shared(np.float32(0.03)),
+        update_momentum=theano.shared(np.float32(0.9)),
+        objective_loss_function=masked_squared_error if all_rows else squared_error,
+
+        batch_iterator_train=FlipBatchIterator(batch_size=128, seed=seed, names=names),
+        batch_iterator_test=load.PixelBatchIterator(batch_size=128),
+        on_epoch_finished=[
+            AdjustVariable("update_learning_rate", start=0.03, stop=0.0001),
+            AdjustVariable("update_momentum", start=0.9, stop=0.999),
+            EarlyStopping(patience=PATIENCE),
+        ],
+        on_training_finished=[RestoreBestWeights()],
+        regression=True,
+        max_epochs=epochs,
+        verbose=1,
+    )
+
+
+def main():
+    p = cli.parser(__doc__, "data", "models", "epochs", "seed", "rows", "resume", "precision")
+    p.add_argument("--all-rows", action="store_true",
+                   help="train on incomplete rows too: a missing label costs nothing (34 outputs)")
+    p.set_defaults(epochs=EPOCHS)
+    args = p.parse_args()
+    training.main(args, "net4", build, load.load2d, all_rows=args.all_rows)
+
+
+if __name__ == "__main__":
+    cli.run(main)

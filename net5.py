@@ -1,0 +1,140 @@
+"""Net 5: a cascade.  Specialists for left eye, right eye, nose and mouth look again, closer.
+
+    python net4.py && python net5.py   # 8 specialists, up to 1,000 epochs each, then the submission
+
+Level 1 is net 4 on the whole face.  Level 2 cuts a 38 x 38 crop around where
+level 1 sees each group of keypoints and corrects them; level 3 does so again
+with 32 x 32.  After Sun, Wang and Tang, "Deep Convolutional Network Cascade
+for Facial Point Detection" (CVPR 2013).  New here: CropBatchIterator, which
+shifts each training crop by an error that the level before really made.  (A
+crop centred on the truth teaches a specialist to answer "nothing to correct".)
+"""
+import load  # first: prepares Theano
+from fkp import Problem, backend, cascade, cli, files, submission, training
+from net4 import AdjustVariable, EarlyStopping, RestoreBestWeights, masked_squared_error
+
+import numpy as np
+import theano
+from lasagne import layers
+from lasagne.updates import nesterov_momentum
+from nolearn.lasagne import NeuralNet
+
+EPOCHS = 1000
+PATIENCE = 200   # epochs without a better validation loss
+LEVELS = cascade.LEVELS   # level -> crop size in pixels: {2: 38, 3: 32}
+
+
+class CropBatchIterator(load.PixelBatchIterator):
+    """Cuts a specialist's crops out of whole faces, batch by batch.
+
+    X is (n, 96, 96); each row of y has, in pixels, the group's labels and
+    those of its mirror partner (2k each), their true centres and the centres
+    where the level before saw them (2 each): see `cascade.specialist_data`.
+
+    With `errors` (m, 2), in pixels, half of each batch is mirrored, so that
+    right eyes teach the left one too, and every crop is off the true centre by
+    one of these errors.  Without, the crop is where the level before saw the
+    group: that is how the specialist is validated and used.
+    """
+
+    def __init__(self, batch_size, win, errors=None, seed=cli.SEED):
+        super().__init__(batch_size, seed=seed)
+        self.win, self.errors = win, errors
+
+    def transform(self, Xb, yb):
+        if yb is None:  # crops already, from load_specialist_test
+            return super().transform(Xb, yb)
+        labels, partner, centre, partner_centre, seen, _ = cascade.unpack(yb)
+        if self.errors is None:
+            crops, centres = load.crop(Xb, seen, self.win)
+        else:
+            flip = self.random.permutation(len(Xb)) < len(Xb) // 2
+            Xb = np.where(flip[:, None, None], Xb[:, :, ::-1], Xb)
+            labels = np.where(flip[:, None], cascade.mirror_pixels(partner), labels)
+            centre = np.where(flip[:, None], cascade.mirror_pixels(partner_centre), centre)
+            error = self.errors[self.random.randint(len(self.errors), size=len(Xb))]
+            error = error * np.where(flip, -1, 1)[:, None] ** [1, 0]  # in a mirror it misses to the other side
+            crops, centres = load.crop(Xb, centre + error, self.win)
+        return super().transform(crops[:, None], load.to_crop(labels, centres, self.win))
+
+
+def build(group="LE", win=38, epochs=EPOCHS, seed=cli.SEED, errors=None):
+    """The untrained specialist for `group` on win x win crops; `errors` as CropBatchIterator takes them."""
+    if group not in load.GROUPS or win not in LEVELS.values():
+        raise Problem("there is no specialist %s-%s; groups are %s, crops %s"
+                      % (group, win, ", ".join(load.GROUPS), ", ".join(map(str, LEVELS.values()))))
+    return NeuralNet(
+        layers=[
+            ("input", layers.InputLayer),      # (n, 1, 38, 38)
+            ("conv1", layers.Conv2DLayer),     # (n, 32, 36, 36)
+            ("pool1", layers.MaxPool2DLayer),  # (n, 32, 18, 18)
+            ("dropout1", layers.DropoutLayer),
+            ("conv2", layers.Conv2DLayer),     # (n, 64, 17, 17)
+            ("pool2", layers.MaxPool2DLayer),  # (n, 64, 8, 8)
+            ("dropout2", layers.DropoutLayer),
+            ("hidden3", layers.DenseLayer),
+            ("output", layers.DenseLayer),
+        ],
+        input_shape=(None, 1, win, win),
+        conv1_num_filters=32, conv1_filter_size=(3, 3), pool1_pool_size=(2, 2), dropout1_p=0.1,
+        conv2_num_filters=64, conv2_filter_size=(2, 2), pool2_pool_size=(2, 2), dropout2_p=0.2,
+        hidden3_num_units=200,
+        output_num_units=2 * len(load.GROUPS[group]), output_nonlinearity=None,
+
+        update=nesterov_momentum,
+        update_learning_rate=theano.shared(np.float32(0.03)),
+        update_momentum=theano.shared(np.float32(0.9)),
+        objective_loss_function=masked_squared_error,
+
+        batch_iterator_train=CropBatchIterator(128, win, errors, seed),
+        batch_iterator_test=CropBatchIterator(128, win),
+        on_epoch_finished=[
+            AdjustVariable("update_learning_rate", start=0.03, stop=0.0001),
+            AdjustVariable("update_momentum", start=0.9, stop=0.999),
+            EarlyStopping(patience=PATIENCE),
+        ],
+        on_training_finished=[RestoreBestWeights()],
+        regression=True,
+        max_epochs=epochs,
+        verbose=1,
+    )
+
+
+def train(group, level, seen, found, images, args):
+    """Train one specialist on what the level before saw: `seen` (n, 34) in pixels, for all faces."""
+    win = LEVELS[level]
+    keep, y, n_valid, errors = cascade.specialist_data(group, seen, found)
+    print("\n--- level %d, %s: %d faces; level %d misses the centre by %.2f pixels"
+          % (level, group, len(keep), level - 1, np.sqrt((errors ** 2).sum(1).mean())))
+    build_settings = {"group": group, "win": win, "epochs": args.epochs, "seed": args.seed}
+    settings = {"build": build_settings, "preprocess": args.preprocess, "rows": args.rows,
+                "precision": args.precision, "level before": files.fingerprint_of(y, errors)}
+    training.set_seed(args.seed)
+    net = build(errors=errors, **build_settings)
+    net.train_split = cascade.FirstRows(n_valid)
+    header = training.header("net5", settings, found.origin, args.seed)
+    path = cascade.path(args.models, group, level)
+    return training.fit(net, images[keep], y, path, header, args.resume, half=win / 2)
+
+
+def main():
+    p = cli.parser(__doc__, "data", "models", "epochs", "seed", "rows", "resume", "precision", "out")
+    p.set_defaults(epochs=EPOCHS)
+    args = p.parse_args()
+    backend.set_precision(args.precision)
+    found = load.faces(data=args.data, rows=args.rows)
+    cli.greet(args, found.origin)
+    whole = cascade.level1(args.models, found.origin)
+    args.preprocess = whole.preprocess
+    images = load.preprocessed(found.images, args.preprocess)
+    points = whole.predict(images)
+    with files.locked(args.models):
+        for level in LEVELS:
+            nets = {group: train(group, level, points[level - 1], found, images, args) for group in load.GROUPS}
+            points[level] = cascade.look_closer(nets, images, points[level - 1], LEVELS[level])
+    rule = cascade.report(points, found)
+    submission.write_for_test_faces(args, whole.add_specialists(LEVELS), rule, "submission-net5.csv")
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,35 @@
+"""The cascade on 8 random test faces, and a submission for Kaggle.
+
+    python test1.py                # needs net4.py and net5.py trained
+
+Uses levels 1 and 2 and averages them; net5.py writes the submission of the
+whole cascade.  Saves test1.png and submission.csv.
+"""
+import load  # first: prepares Theano
+from fkp import cascade, cli, figures, submission
+
+import numpy as np
+
+LEVELS = {2: cascade.LEVELS[2]}
+RULE = (1, 2)
+N_FACES = 8
+
+
+def main():
+    p = cli.parser(__doc__, "data", "models", "seed", "out", "show")
+    args = p.parse_args()
+    figures.use_display(args.show)
+    found = load.faces(test=True, data=args.data)
+    cli.greet(args, found.origin)
+    whole = cascade.Cascade(args.models).add_specialists(LEVELS)
+    cli.warn_if_foreign(whole.whole.header_, found.origin)
+    points = submission.write_for_test_faces(args, whole, RULE, "submission.csv")
+    chosen = np.random.RandomState(args.seed).choice(len(found.images), min(N_FACES, len(found.images)), replace=False)
+    figure = figures.gallery("Test faces, cascade levels 1 and 2", found.images[chosen],
+                             points[chosen][:, :len(load.COLUMNS)],
+                             captions=["ImageId %d" % found.ids[i] for i in chosen])
+    figures.save(figure, args.out / "test1.png", args.show)
+
+
+if __name__ == "__main__":
+    cli.run(main)
