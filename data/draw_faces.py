@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Draws grey 96x96 faces with 15 keypoints, in the format of Kaggle's "facial-keypoints-detection".
 
-No photograph goes in and none comes out: the faces are painted by formula (face_model.py) around keypoints drawn
+No photograph goes in and none comes out: the faces are painted by formula (face_parts.py) around keypoints drawn
 from a small statistical model, so every label is exact. Same seed, same faces, and the first N rows of a longer set
 are the set of N rows.
 
@@ -22,10 +22,12 @@ import tempfile
 
 import numpy as np
 
-KEYPOINTS = tuple("""left_eye_center right_eye_center left_eye_inner_corner left_eye_outer_corner
-right_eye_inner_corner right_eye_outer_corner left_eyebrow_inner_end left_eyebrow_outer_end
-right_eyebrow_inner_end right_eyebrow_outer_end nose_tip mouth_left_corner mouth_right_corner
-mouth_center_top_lip mouth_center_bottom_lip""".split())
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+KEYPOINTS = ("left_eye_center", "right_eye_center", "left_eye_inner_corner", "left_eye_outer_corner",
+             "right_eye_inner_corner", "right_eye_outer_corner", "left_eyebrow_inner_end", "left_eyebrow_outer_end",
+             "right_eyebrow_inner_end", "right_eyebrow_outer_end", "nose_tip", "mouth_left_corner",
+             "mouth_right_corner", "mouth_center_top_lip", "mouth_center_bottom_lip")
 COLUMNS = tuple(name + axis for name in KEYPOINTS for axis in ("_x", "_y"))
 POINT = {name: i for i, name in enumerate(KEYPOINTS)}
 SECOND = ("nose_tip", "mouth_center_bottom_lip")  # points that mean something else in the second scheme
@@ -85,16 +87,16 @@ LIPS = 3.5  # pixels: the least distance from the top of the upper to the bottom
 MARGIN = 1.5  # pixels: the least distance of a keypoint from the picture's edge
 
 
-def _model():
-    """The module face_model.py beside this file, which may itself have been loaded by path."""
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "face_model.py")
-    spec = importlib.util.spec_from_file_location("face_model", path)
-    module = importlib.util.module_from_spec(spec)
+def _module(name):
+    """The module NAME.py beside this file, which may itself have been loaded by path."""
+    spec = importlib.util.spec_from_file_location(name, os.path.join(HERE, name + ".py"))
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-paint = _model().paint
+_module("face_model")  # face_parts imports it by name
+paint = _module("face_parts").paint
 
 
 def shapes(rng, n, later=False):
@@ -208,8 +210,7 @@ def _write(path, header, lines):
     handle, part = tempfile.mkstemp(dir=os.path.dirname(path) or ".", suffix=".part")
     try:
         with os.fdopen(handle, "w", newline="") as out:
-            out.writelines(line + "\r\n" for line in [header])
-            out.writelines(line + "\r\n" for line in lines)
+                out.writelines(line + "\r\n" for line in lines)
         os.chmod(part, 0o644)
         os.replace(part, path)
     except BaseException:
@@ -234,8 +235,8 @@ def write_csvs(folder, rows=ROWS, seed=42):
     _write(paths[0], ",".join(COLUMNS + ("Image",)),
            (",".join([_number(v) for v in p] + [_pixels(image)]) for image, p in zip(images, points)))
     tests = min(rows, TEST_ROWS)
-    _write(paths[1], "ImageId,Image", ("%d,%s" % (i, _pixels(image)) for i, image in enumerate(test(tests, seed), 1)))
-    _write(paths[2], "RowId,ImageId,FeatureName,Location", ("%d,%d,%s," % row for row in lookup(tests, seed)))
+    _write(paths[1], "ImageId,Image", (f"{i},{_pixels(image)}" for i, image in enumerate(test(tests, seed), 1)))
+    _write(paths[2], "RowId,ImageId,FeatureName,Location", (f"{row},{image},{what}," for row, image, what in lookup(tests, seed)))
     return paths
 
 
@@ -255,7 +256,7 @@ def write_sheet(path, seed=42, marks=False, across=10, down=6, zoom=2):
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", metavar="DIR", help="where to write the CSVs (made if need be)")
-    parser.add_argument("--rows", type=int, default=ROWS, metavar="N", help="training rows (default: all %d)" % ROWS)
+    parser.add_argument("--rows", type=int, default=ROWS, metavar="N", help=f"training rows (default: all {ROWS})")
     parser.add_argument("--seed", type=int, default=42, metavar="N", help="other faces for another number (default 42)")
     parser.add_argument("--sheet", metavar="FILE.png", help="save a sheet of 60 faces instead of CSVs, or besides")
     parser.add_argument("--points", action="store_true", help="mark the keypoints on the sheet")
