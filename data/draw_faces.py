@@ -122,12 +122,12 @@ def _recrop(rng, points):
 
 
 def _second(points):
-    """Base of the nose: 0.19 eye distances below the tip, a little towards the mouth's side. Middle of the mouth."""
+    """Base of the nose: 0.17 eye distances below the tip, a little towards the mouth's side. Middle of the mouth."""
     across = points[:, POINT["left_eye_center"]] - points[:, POINT["right_eye_center"]]
     down = np.stack([-across[:, 1], across[:, 0]], 1)
     top, low = points[:, POINT["mouth_center_top_lip"]], points[:, POINT["mouth_center_bottom_lip"]]
     tip = points[:, POINT["nose_tip"]]
-    base = tip + np.minimum(0.19, 0.7 * ((top - tip) * down).sum(1) / (down ** 2).sum(1))[:, None] * down
+    base = tip + np.minimum(0.17, 0.7 * ((top - tip) * down).sum(1) / (down ** 2).sum(1))[:, None] * down
     return np.stack([base + 0.15 * (top - base), 0.45 * top + 0.55 * low], 1)
 
 
@@ -210,7 +210,8 @@ def _write(path, header, lines):
     handle, part = tempfile.mkstemp(dir=os.path.dirname(path) or ".", suffix=".part")
     try:
         with os.fdopen(handle, "w", newline="") as out:
-                out.writelines(line + "\r\n" for line in lines)
+            out.write(header + "\r\n")
+            out.writelines(line + "\r\n" for line in lines)
         os.chmod(part, 0o644)
         os.replace(part, path)
     except BaseException:

@@ -20,7 +20,7 @@ CLUTTER = 0.5  # how many backgrounds have edges in them
 MEAN_GREY, MEAN_GREY_SD, CONTRAST, CONTRAST_SD = 115, 30, 51, 14
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def spread(knots):
     """Matrix (SIZE, knots) that interpolates knots to pixels with raised-cosine weights."""
     at = np.linspace(0, knots - 1, SIZE)[:, None] - np.arange(knots)
@@ -192,13 +192,13 @@ def nose(f, t):
     along = np.clip((f.v + 0.05) / (tip_v + 0.05), 0, 1)
     line = 0.35 * f.turn + (tip_u - 0.35 * f.turn) * along
     width = t.uniform(0.08, 0.13) + t.uniform(0.02, 0.07) * along
-    past = np.maximum(f.v - tip_v, 0) / t.uniform(0.10, 0.15)
+    past = np.maximum(f.v - tip_v + 0.03, 0) / t.uniform(0.10, 0.15)
     height = (0.02 + t.uniform(0.08, 0.24) * along ** 1.3) * np.exp(-past ** 2)
     z = height * ridge(f.u - line, width) * inside(f.v + 0.2, 0.4)
-    z += t.uniform(0.06, 0.16) * bump(f, tip_u, tip_v + 0.02, t.uniform(0.12, 0.18), t.uniform(0.11, 0.16))
+    z += t.uniform(0.06, 0.16) * bump(f, tip_u, tip_v - 0.01, t.uniform(0.12, 0.18), t.uniform(0.11, 0.16))
     wing = t.uniform(0.16, 0.22)
     for sign in (1, -1):
-        z += t.uniform(0.06, 0.12) * bump(f, (base_u + tip_u) / 2 + sign * wing, base_v - 0.09, 0.1, 0.09)
+        z += t.uniform(0.06, 0.12) * bump(f, (base_u + tip_u) / 2 + sign * wing, base_v - 0.11, 0.1, 0.09)
     return z
 
 

@@ -165,7 +165,7 @@ def mouth(face, f, t, shade):
     thick = np.minimum(t.uniform(0.14, 0.3), bv - tv)
     gap = np.where(bv - tv - thick < 0.03, 0, bv - tv - thick)
     line = (bv - tv - gap) * t.uniform(0.34, 0.48)  # thickness of the upper lip
-    cupid = -t.uniform(0, 0.03) * ridge(np.abs(across) - 0.3, 0.18) * upper_room
+    cupid = -t.uniform(0, 0.04) * ridge(np.abs(across) - 0.3, 0.18) * upper_room
     upper, lower = chord + top * upper_room + cupid, chord + low * lower_room ** 0.85
     inner_top, inner_low = chord + (top + line) * upper_room, chord + (top + line + gap) * upper_room
     between = (np.abs(s) < 1).astype(np.float32)
@@ -187,10 +187,10 @@ def mouth(face, f, t, shade):
 def nostrils(face, f, t):
     u, v = f.at("nose_base")
     dark, apart, flat = t.uniform(0.1, 0.8), t.uniform(0.08, 0.13), t.uniform(0.025, 0.05)
-    face *= 1 - t.uniform(0.1, 0.4) * bump(f, u, v, 0.2, 0.06)
+    face *= 1 - t.uniform(0.1, 0.4) * bump(f, u, v - 0.015, 0.2, 0.06)
     for sign in (1, -1):
-        face *= 1 - dark * bump(f, u + sign * apart, v - 0.045, 0.06, flat)
-        wing = ridge(np.hypot(f.u - u - sign * 0.15, f.v - v + 0.1) - 0.1, 0.035)
+        face *= 1 - dark * bump(f, u + sign * apart, v - 0.06, 0.06, flat)
+        wing = ridge(np.hypot(f.u - u - sign * 0.15, f.v - v + 0.11) - 0.1, 0.035)
         face *= 1 - t.uniform(0, 0.3) * wing * inside(sign * (f.u - u) - 0.19, 0.06)
 
 

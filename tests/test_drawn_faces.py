@@ -1,0 +1,225 @@
+"""The drawn sample faces: reproducible, in Kaggle's form, with marks where the features are."""
+import hashlib
+import importlib.util
+import io
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pandas
+import pytest
+
+PATH = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data", "draw_faces.py")
+FEW = 96  # faces drawn once for the tests that look at pictures
+
+
+@pytest.fixture(scope="module")
+def faces():
+    spec = importlib.util.spec_from_file_location("draw_faces", PATH)  # as load.py does
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def few(faces):
+    return faces.draw_both(FEW)
+
+
+def point(faces, points, name):
+    return points.reshape(-1, 15, 2)[:, faces.KEYPOINTS.index(name)]
+
+
+def greys(images, points):
+    """The grey of each image at its point: pixel (row, column) covers row..row+1, column..column+1."""
+    x, y = np.floor(points).astype(int).clip(0, 95).T
+    return images[np.arange(len(images)), y, x].astype(float)
+
+
+def patch(images, points, reach):
+    return np.mean([greys(images, points + (dx, dy)) for dx in range(-reach, reach + 1)
+                    for dy in range(-reach, reach + 1)], 0)
+
+
+def test_columns_are_those_of_load(faces):
+    import load
+    assert list(faces.COLUMNS) == list(load.COLUMNS)
+
+
+def test_shapes_types_and_range(few):
+    images, points, second = few
+    assert images.shape == (FEW, 96, 96) and images.dtype == np.uint8
+    assert points.shape == second.shape == (FEW, 30) and points.dtype == second.dtype == np.float32
+    for marks in (points, second):
+        assert marks.min() > 0 and marks.max() < 96
+
+
+def test_same_seed_same_faces_other_seed_other_faces(faces, few):
+    again, marks = faces.draw(40)
+    assert (again == few[0][:40]).all() and (marks == few[1][:40]).all()
+    other, other_marks = faces.draw(40, seed=43)
+    assert (other != again).mean() > 0.9 and (other_marks != marks).mean() > 0.9
+
+
+def test_drawing_leaves_the_global_generator_alone(faces):
+    before = np.random.get_state()[1].copy()
+    faces.draw(1)
+    assert (np.random.get_state()[1] == before).all()
+
+
+def test_first_rows_of_a_longer_set_are_the_shorter_set(faces):
+    short, long = faces.training(rows=5), faces.training(rows=70)
+    np.testing.assert_array_equal(short[0], long[0][:5])
+    np.testing.assert_array_equal(short[1], long[1][:5])
+    np.testing.assert_array_equal(faces.missing(3000), faces.missing()[:3000])
+    assert faces.lookup(rows=7) == faces.lookup()[:len(faces.lookup(rows=7))]
+
+
+def test_no_rows_are_possible(faces):
+    images, points = faces.training(rows=0)
+    assert images.shape == (0, 96, 96) and points.shape == (0, 30)
+
+
+def test_test_faces_are_not_training_faces(faces):
+    drawn = {hashlib.sha1(image.tobytes()).digest() for image in faces.training(rows=32)[0]}
+    assert not drawn & {hashlib.sha1(image.tobytes()).digest() for image in faces.test(rows=32)}
+
+
+def test_missing_labels_are_counted_out_as_on_kaggle(faces):
+    missing = faces.missing()
+    assert missing.shape == (7049, 30)
+    present = dict(zip(faces.COLUMNS, (~missing).sum(0)))
+    assert (~missing.any(1)).sum() == 2140
+    assert present["nose_tip_x"] == 7049 and present["left_eye_center_x"] == 7039
+    assert present["left_eyebrow_outer_end_y"] == 2225 and present["mouth_center_bottom_lip_x"] == 7016
+    assert (missing[:, 0::2] == missing[:, 1::2]).all()  # a point lacks both numbers or none
+    assert missing[2284:, 2 * faces.KEYPOINTS.index("mouth_left_corner")].all()
+    assert not missing[[0, 2283]].any()
+    assert missing[:2284].any(1).sum() == 2284 - 2140
+
+
+def test_training_misses_exactly_these_labels(faces):
+    points = faces.training(rows=50)[1]
+    np.testing.assert_array_equal(np.isnan(points), faces.missing(50))
+
+
+def test_later_rows_follow_the_second_scheme(faces, few, monkeypatch):
+    monkeypatch.setattr(faces, "FIRST_ROWS", 2)  # so that the change of scheme needs few faces
+    monkeypatch.setattr(faces, "missing", lambda rows, seed: np.zeros((rows, 30), bool))
+    points = faces.training(rows=4)[1]
+    first, second = faces._faces(2, 42, 10)[1], faces._faces(2, 42, 11, later=True)[2]
+    np.testing.assert_array_equal(points, np.concatenate([first, second]))
+
+
+def test_second_scheme_lies_lower_on_the_nose_and_higher_on_the_mouth(faces, few):
+    _, points, second = few
+    moved = (second - points).reshape(-1, 15, 2)
+    changed = [faces.KEYPOINTS[i] for i in np.flatnonzero(np.abs(moved).sum((0, 2)))]
+    assert changed == ["nose_tip", "mouth_center_bottom_lip"]
+    nose, mouth = point(faces, moved, "nose_tip")[:, 1], point(faces, moved, "mouth_center_bottom_lip")[:, 1]
+    assert 5 < nose.mean() < 8 and nose.min() > 0
+    assert -6.5 < mouth.mean() < -3.5 and mouth.max() < 0
+
+
+def test_statistics_of_the_labels(faces):
+    points = faces.shapes(np.random.default_rng(0), 4000)[0].reshape(-1, 30)
+    assert np.abs(points.mean(0) - faces.MEAN).max() < 0.35
+    assert np.abs(points.std(0) / faces.SD - 1).max() < 0.1
+    wanted = faces.MODES.T @ faces.MODES
+    wanted /= np.sqrt(np.outer(np.diag(wanted), np.diag(wanted)))
+    assert np.abs(np.corrcoef(points.T) - wanted).max() < 0.1
+
+
+def test_statistics_of_the_greys(few):
+    images = few[0].astype(float)
+    assert 105 < images.mean() < 125
+    assert 40 < images.std((1, 2)).mean() < 60
+
+
+def test_left_is_the_larger_x_and_the_face_is_upright(faces, few):
+    points = few[1]
+    for part in ("eye_center", "eye_inner_corner", "eye_outer_corner", "eyebrow_inner_end", "eyebrow_outer_end"):
+        assert (point(faces, points, "left_" + part) - point(faces, points, "right_" + part))[:, 0].min() > 0
+    gap = point(faces, points, "mouth_center_bottom_lip") - point(faces, points, "mouth_center_top_lip")
+    assert gap[:, 1].min() > 3
+
+
+def test_pupils_are_dark_where_the_eye_centres_are(faces, few):
+    images, points, _ = few
+    for side in ("left", "right"):
+        eye, nose = point(faces, points, side + "_eye_center"), point(faces, points, "nose_tip")
+        here = patch(images, eye, 1)
+        assert (here < patch(images, (eye + nose) / 2, 1)).mean() > 0.8  # the cheek beside the nose is brighter
+        for away in ((-6, 0), (6, 0), (0, -6), (0, 6)):
+            assert patch(images, eye + away, 1).mean() > here.mean() + 8
+
+
+def off_centre(faces, points):
+    """How many pixels right of the mark the dark of both eyes lies, on average over 64 faces with these points."""
+    points = np.repeat(points, 64, 0)
+    images = faces.paint(points, faces._second(points), faces.KEYPOINTS, np.random.default_rng(1))
+    average, errors = 255 - images.mean(0), []
+    for side in ("left", "right"):
+        x, y = points[0, faces.KEYPOINTS.index(side + "_eye_center")]
+        left, width, top = int(x) - 4, 9, int(y) - 2
+        dark = average[top:top + 5, left:left + width].sum(0)
+        dark = np.maximum(dark - np.percentile(dark, 40), 0)
+        errors.append((dark * (np.arange(width) + left + 0.5)).sum() / dark.sum() - x)
+    return np.mean(errors)
+
+
+@pytest.mark.parametrize("move", [0, 0.5, 3.25])
+def test_marks_count_from_the_left_edge(faces, move):
+    """Column c has its centre at c + 0.5: half a pixel of error in that would show here."""
+    assert abs(off_centre(faces, faces.MEAN.reshape(1, 15, 2) + (move, 0))) < 0.3
+
+
+def test_lookup_has_the_form_of_kaggles(faces):
+    rows = faces.lookup()
+    assert len(rows) == 27124
+    assert [row for row, _, _ in rows] == list(range(1, 27125))
+    table = pandas.DataFrame(rows, columns=["row", "image", "feature"])
+    asked = table.groupby("image").feature.count()
+    assert list(asked.index) == list(range(1, 1784))
+    assert (asked == 30).sum() == 556 and (asked == 8).sum() == 1190 and (asked == 6).sum() == 2
+    assert set(table.feature) == set(faces.COLUMNS)
+
+
+def test_csvs_are_read_by_pandas(faces, tmp_path):
+    faces.main([str(tmp_path / "new"), "--rows", "3"])
+    assert sorted(os.listdir(tmp_path / "new")) == ["IdLookupTable.csv", "test.csv", "training.csv"]
+    table = pandas.read_csv(tmp_path / "new" / "training.csv")
+    images, points = faces.training(rows=3)
+    assert list(table.columns) == [*faces.COLUMNS, "Image"]
+    np.testing.assert_array_equal(table[list(faces.COLUMNS)].to_numpy(np.float32), points)
+    np.testing.assert_array_equal(np.array([row.split() for row in table.Image], int).reshape(-1, 96, 96), images)
+    tests = pandas.read_csv(tmp_path / "new" / "test.csv")
+    assert list(tests.columns) == ["ImageId", "Image"] and list(tests.ImageId) == [1, 2, 3]
+    asked = pandas.read_csv(tmp_path / "new" / "IdLookupTable.csv")
+    assert list(asked.columns) == ["RowId", "ImageId", "FeatureName", "Location"] and asked.Location.isna().all()
+    assert (tmp_path / "new" / "test.csv").read_bytes().count(b"\r\n") == 4
+
+
+def test_a_broken_write_leaves_the_old_file(faces, tmp_path):
+    path = tmp_path / "test.csv"
+    path.write_text("old")
+
+    def lines():
+        yield "1,2"
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        faces._write(str(path), "ImageId,Image", lines())
+    assert path.read_text() == "old" and os.listdir(tmp_path) == ["test.csv"]
+
+
+def test_sheet_is_a_picture(faces, tmp_path):
+    from PIL import Image
+    faces.write_sheet(str(tmp_path / "a.png"), marks=True, across=3, down=2)
+    assert Image.open(io.BytesIO((tmp_path / "a.png").read_bytes())).size == (3 * 192, 2 * 192)
+
+
+def test_without_anything_to_write_it_says_so():
+    done = subprocess.run([sys.executable, PATH], check=False, capture_output=True, text=True)
+    assert done.returncode == 2 and "give a folder for the CSVs, or --sheet FILE.png" in done.stderr
