@@ -24,6 +24,11 @@ PIXELS = 96 * 96  # bytes a face
 TICK_NS = 2_000_000_000
 
 
+def opener(path, flags):
+    """For open(): a pipe of that name is opened at once, not when somebody writes to it."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def stamp(status):
     """What tells one state of a file from another, as JSON-ready dict.
 
@@ -43,30 +48,32 @@ def fingerprint(images, labels):
 def places(csv):
     """The paths a cache of this CSV may have: beside it, else in the user's cache folder."""
     csv = Path(os.path.abspath(csv))
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    name = hashlib.sha256(os.fsencode(csv)).hexdigest()[:16]
-    return [csv.with_name(csv.name + ".cache"), home / "facial-keypoints" / f"{csv.stem}-{name}.cache"]
+    found = [csv.with_name(csv.name + ".cache")]
+    home = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
+    if home.is_absolute():  # else there is no home folder
+        name = hashlib.sha256(os.fsencode(csv)).hexdigest()[:16]
+        found.append(home / "facial-keypoints" / f"{csv.stem}-{name}.cache")
+    return found
 
 
-def load(csv, source, columns, labels):
+def load(csv, source, columns, dtype, shape):
     """The cached (images uint8 (N, 96, 96), labels (N, ...), fingerprint) of a CSV, or None.
 
     source: `stamp` of the CSV as it is now.
     columns: what the label columns must have been.
-    labels: (dtype, shape of one row) of the labels, such as (float32, (30,)).
+    dtype, shape: of one row's labels, such as float32 and (30,).
     The arrays are read-only; the pixels are mapped from the file, not held in memory.
     """
     for place in places(csv):
         with suppress(OSError, ValueError):
-            found = _load(place, source, columns, *labels)
+            found = _load(place, source, columns, dtype, shape)
             if found:
                 return found
     return None
 
 
 def _load(place, source, columns, dtype, shape):
-    # O_NONBLOCK: a pipe of that name must not make us wait for a writer.
-    with open(os.open(place, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+    with open(place, "rb", opener=opener) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             return None

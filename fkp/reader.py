@@ -11,7 +11,7 @@ import os
 import re
 import stat
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Callable, NamedTuple
 
 import numpy as np
 
@@ -22,17 +22,18 @@ PIXELS = SIDE * SIDE
 # Kaggle's labels lie between 0 and 96.  Faces cropped or labelled anew may have a point
 # that is out of sight, but not by more than this many pixels.
 MARGIN = 20
-BLOCK = 8  # rows parsed together: 250 kB of text stay in a core's cache
+BLOCK = 4  # rows parsed together: as many as stay in a core's cache
 LONGEST_LINE = 1 << 20  # bytes; Kaggle's longest is under 40,000
 IMAGE, IMAGE_ID = "Image", "ImageId"
 LOOKUP_COLUMNS = ("RowId", "ImageId", "FeatureName", "Location")
 AGAIN = "download it again from Kaggle"
+CUT = ": the file is cut off here"
 
 _NUMBER = re.compile(rb"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _MAGIC = {
     b"PK": "a zip archive; unzip it",
     b"\x1f\x8b": "a gzip archive; unpack it with gunzip",
-    b"7z": "a 7-zip archive; unpack it",
+    b"7z\xbc\xaf": "a 7-zip archive; unpack it",
     b"\xff\xfe": "UTF-16 text; save it as UTF-8",
     b"\xfe\xff": "UTF-16 text; save it as UTF-8",
 }
@@ -62,15 +63,16 @@ def read_training(path, columns, rows=None):
     Raises Problem where the file is not what Kaggle serves.
     """
     columns = tuple(columns)
-    images, keypoints, name = _read_faces(path, columns, rows, _keypoints, np.float32, (len(columns),))
+    kind = _Kind(_keypoints, _sound_keypoints, np.float32, (len(columns),))
+    images, keypoints, name = _read_faces(path, columns, rows, kind)
     if np.isnan(keypoints).all():
-        raise Problem(f"{_name(path)}: every label of its {len(keypoints)} rows is missing; {AGAIN}")
+        raise Problem(f"{_name(path)}: every label of the {len(keypoints)} rows read is missing; {AGAIN}")
     return Faces(images, keypoints, None, name)
 
 
 def read_test(path, rows=None):
     """Reads test.csv: ImageId and Image.  `rows` and errors as in `read_training`."""
-    images, ids, name = _read_faces(path, (IMAGE_ID,), rows, _image_id, np.int32, ())
+    images, ids, name = _read_faces(path, (IMAGE_ID,), rows, _Kind(_image_id, _sound_ids, np.int32, ()))
     return Faces(images, None, ids, name)
 
 
@@ -103,16 +105,26 @@ def check_lookup(lookup, ids, path):
                       "in test.csv; use the two files of one download")
 
 
-def _read_faces(path, columns, rows, parse, dtype, shape):
+class _Kind(NamedTuple):
+    """What the labels of a file are."""
+
+    parse: Callable  # (table, fields, seen) -> a row's labels
+    sound: Callable  # whether labels that come from a cache can be what `parse` gives
+    dtype: type
+    shape: tuple  # of one row's labels
+
+
+def _read_faces(path, columns, rows, kind):
     """(images, labels, fingerprint) from the cache if it is good, else from the CSV."""
     if rows is not None and rows < 1:
         raise ValueError(f"rows must be at least 1, not {rows}")
     read = cache.now()
     with _table(path, (*columns, IMAGE)) as table:
         source = cache.stamp(os.fstat(table.file.fileno()))
-        images, labels, name = (cache.load(path, source, columns, (dtype, shape))
-                                or _parse_faces(table, rows, parse, dtype, shape))
-        if table.row and table.ended and source == cache.stamp(os.fstat(table.file.fileno())):
+        cached = cache.load(path, source, columns, kind.dtype, kind.shape)
+        good = cached is not None and kind.sound(cached[1])
+        images, labels, name = cached if good else _parse_faces(table, rows, kind)
+        if not good and table.ended and source == cache.stamp(os.fstat(table.file.fileno())):
             cache.save(path, source, columns, images, labels, name, read)
     if rows is not None and rows < len(images):
         images, labels = images[:rows], labels[:rows]
@@ -120,7 +132,7 @@ def _read_faces(path, columns, rows, parse, dtype, shape):
     return images, labels, name
 
 
-def _parse_faces(table, rows, parse, dtype, shape):
+def _parse_faces(table, rows, kind):
     """Parses the CSV from its second line on, as `_read_faces` returns it."""
     # The shortest possible line bounds the number of rows.  Pages of an array that are
     # never written take no memory.
@@ -128,12 +140,12 @@ def _parse_faces(table, rows, parse, dtype, shape):
     most = table.left // shortest + 1
     most = most if rows is None else min(most, rows)
     images = np.empty((most, PIXELS), np.uint8)
-    labels = np.empty((most, *shape), dtype)
+    labels = np.empty((most, *kind.shape), kind.dtype)
     done, seen = 0, {}
     for block in table.blocks(most):
         for i, fields in enumerate(block):
             table.row = done + i + 1
-            labels[done + i] = parse(table, [fields[k] for k in table.order[:-1]], seen)
+            labels[done + i] = kind.parse(table, [fields[k] for k in table.order[:-1]], seen)
         texts = [fields[table.order[-1]] for fields in block]
         values = parse_pixels(texts)
         if values is None:
@@ -143,7 +155,7 @@ def _parse_faces(table, rows, parse, dtype, shape):
     table.row = done
     table.require_rows()
     images.resize((done, SIDE, SIDE), refcheck=False)
-    labels.resize((done, *shape), refcheck=False)
+    labels.resize((done, *kind.shape), refcheck=False)
     return _frozen(images), _frozen(labels), cache.fingerprint(images, labels)
 
 
@@ -169,8 +181,9 @@ def parse_pixels(texts):
         return None
     # The value of what ends at each byte: digits beyond its first one are masked.
     digits &= 15  # a space becomes 0
-    hundreds = digits[:-2] * is_digit[1:-1]
-    hundreds *= is_digit[2:]
+    ones = is_digit.view(np.uint8)
+    hundreds = digits[:-2] * ones[1:-1]
+    hundreds *= ones[2:]
     if hundreds.max() > 2:
         return None
     hundreds *= np.uint8(100)
@@ -185,11 +198,16 @@ def parse_pixels(texts):
 def _pixel_problem(table, done, texts):
     """The Problem with the first bad one of `texts`, which follow after `done` rows."""
     for table.row, text in enumerate(texts, done + 1):
-        for i, word in enumerate(text.split(b" ")):
+        words = text.split(b" ")
+        cut = table.unfinished and table.row == done + len(texts) and len(words) <= PIXELS
+        if cut and not words[-1]:
+            words.pop()
+        for i, word in enumerate(words):
             if not word.isdigit() or len(word) > 3 or int(word) > 255:
                 return table.problem(IMAGE, f"pixel {i + 1} is {_show(word)}, not an integer from 0 to 255; {AGAIN}")
-        if i + 1 != PIXELS:
-            return table.problem(IMAGE, f"{i + 1} pixels where {SIDE} x {SIDE} = {PIXELS} are needed; {AGAIN}")
+        if len(words) != PIXELS:
+            return table.problem(IMAGE, f"{len(words)} pixels where {SIDE} x {SIDE} = {PIXELS} are needed"
+                                 f"{CUT if cut else ''}; {AGAIN}")
     raise AssertionError("the fast parser refused what the slow one accepts")
 
 
@@ -197,7 +215,11 @@ def _keypoints(table, fields, seen):
     """A row's labels in pixels, NaN where the field is empty."""
     if not any(fields):
         return np.nan
-    return [table.coordinate(field, i) if field else np.nan for i, field in enumerate(fields)]
+    return [table.coordinate(field, column) if field else np.nan for field, column in zip(fields, table.columns)]
+
+
+def _sound_keypoints(keypoints):
+    return bool((np.isnan(keypoints) | (keypoints >= -MARGIN) & (keypoints <= SIDE + MARGIN)).all())
 
 
 def _image_id(table, fields, seen):
@@ -206,11 +228,17 @@ def _image_id(table, fields, seen):
     return number
 
 
+def _sound_ids(ids):
+    return ids.min() >= 0 and len(np.unique(ids)) == len(ids)
+
+
 class _Table:
     """An open CSV: its header checked, its rows as lists of bytes."""
 
     def __init__(self, file, path, columns):
-        self.file, self.path, self.columns, self.row, self.ended = file, path, columns, 0, False
+        self.file, self.path, self.columns, self.row = file, path, columns, 0
+        self.ended = False  # whether the last row was read
+        self.unfinished = False  # whether the line read last had no line end
         size = os.fstat(file.fileno()).st_size
         header = file.readline(LONGEST_LINE)
         self.left = size - len(header)
@@ -227,7 +255,8 @@ class _Table:
                 self._end(line)
                 return
             self.row += 1
-            fields = _fields(line)
+            self.unfinished = not line.endswith(b"\n")
+            fields = _fields(line, len(self.columns))
             if len(fields) == len(self.columns) - 1 and self.may_end_early:
                 fields.append(b"")
             if len(fields) != len(self.columns):
@@ -253,14 +282,14 @@ class _Table:
         while line:
             if line.strip(b"\r\n"):
                 self.row += 1
-                raise Problem(f"{self._where()}: there is an empty line before it; remove that")
+                raise Problem(f"{self._where()}: the line is empty; remove it")
             line = self.file.readline(LONGEST_LINE)
         self.ended = True
 
     def _wrong_count(self, line, found):
-        if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
+        if self.unfinished and len(line) == LONGEST_LINE:
             return Problem(f"{self._where()}: longer than {LONGEST_LINE} bytes; {AGAIN}")
-        cut = "" if line.endswith(b"\n") else ": the file is cut off here"
+        cut = CUT if self.unfinished and found < len(self.columns) else ""
         return Problem(f"{self._where()}: {found} fields where the header has {len(self.columns)}{cut}; {AGAIN}")
 
     def _where(self):
@@ -283,12 +312,12 @@ class _Table:
         if seen.setdefault(number, self.row) != self.row:
             raise self.problem(column, f"{number} was given to row {seen[number]} already; remove one of the two")
 
-    def coordinate(self, field, i):
+    def coordinate(self, field, column):
         if not _NUMBER.fullmatch(field):
-            raise self.problem(self.columns[i], f"{_show(field)} is not a number (leave it empty if missing)")
+            raise self.problem(column, f"{_show(field)} is not a number (leave it empty if missing)")
         value = float(field)
         if not -MARGIN <= value <= SIDE + MARGIN:
-            raise self.problem(self.columns[i], f"{_show(field)} is far outside the picture's 0 to {SIDE}; correct it, "
+            raise self.problem(column, f"{_show(field)} is far outside the picture's 0 to {SIDE}; correct it, "
                                "or leave it empty if missing")
         return value
 
@@ -297,13 +326,14 @@ class _Table:
 def _table(path, columns):
     """Opens a CSV as a _Table; what the system refuses becomes a Problem."""
     try:
-        # O_NONBLOCK: a pipe must be refused, not waited for.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=1 << 20) as file:
+        with open(path, "rb", buffering=1 << 20, opener=cache.opener) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise Problem(f"{_name(path)}: not a file; name the folder that holds Kaggle's CSV files")
+                raise IsADirectoryError
             yield _Table(file, path, columns)
     except FileNotFoundError:
         raise Problem(f"{_name(path)}: no such file; download it from Kaggle") from None
+    except IsADirectoryError:
+        raise Problem(f"{_name(path)}: not a file; name the folder that holds Kaggle's CSV files") from None
     except OSError as error:
         raise Problem(f"{_name(path)}: cannot be read ({error.strerror or error}); mend that") from None
     except MemoryError:
@@ -334,11 +364,16 @@ def _header(line, columns, name):
     return names
 
 
-def _fields(line):
-    """The fields of a line, without the quotes that some programs put around them."""
+def _fields(line, expected=0):
+    """The fields of a line, without the quotes that some programs put around them.
+
+    expected: where their number is known, splitting need not search a long last field.
+    """
     if line.endswith(b"\n"):
         line = line[:-2] if line.endswith(b"\r\n") else line[:-1]
-    fields = line.split(b",")
+    fields = line.split(b",", expected - 1)
+    if b"," in fields[-1]:
+        fields = line.split(b",")
     if b'"' in line:
         fields = [f[1:-1] if len(f) > 1 and f[:1] == f[-1:] == b'"' else f for f in fields]
     return fields
