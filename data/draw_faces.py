@@ -19,6 +19,7 @@ import importlib.util
 import os
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -143,7 +144,8 @@ def _batch(seed, kind, index, later):
 
 def _faces(n, seed, kind, later=False):
     """The first n faces of a set; `kind` keeps the sets of one seed apart."""
-    batches = [_batch(seed, kind, i, later) for i in range(-(-n // BATCH))]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # NumPy lets go of the interpreter while it computes
+        batches = list(pool.map(lambda i: _batch(seed, kind, i, later), range(-(-n // BATCH))))
     if not batches:
         return np.zeros((0, SIZE, SIZE), np.uint8), np.zeros((0, 30), np.float32), np.zeros((0, 30), np.float32)
     return tuple(np.concatenate(parts)[:n] for parts in zip(*batches))
