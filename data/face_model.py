@@ -13,6 +13,7 @@ from scipy import ndimage
 
 SIZE = 96  # pixels along each side of a picture
 GREYS = 255  # grey level of white
+COARSE = 2  # the relief and its light are smooth: every second pixel of them is worked out, the rest interpolated
 CLUTTER = 0.5  # how many backgrounds have edges in them
 
 # Grey statistics of face photographs cut this close: mean and sd over pictures of their mean and of their contrast,
@@ -25,6 +26,14 @@ def spread(knots):
     """Matrix (SIZE, knots) that interpolates knots to pixels with raised-cosine weights."""
     at = np.linspace(0, knots - 1, SIZE)[:, None] - np.arange(knots)
     return np.where(np.abs(at) < 1, 0.5 + 0.5 * np.cos(np.pi * at), 0).astype(np.float32)
+
+
+@functools.cache
+def finer():
+    """Matrix (SIZE, SIZE / COARSE) that interpolates the middles of coarse pixels to those of fine ones."""
+    coarse = np.arange(SIZE // COARSE)
+    at = ((np.arange(SIZE) + 0.5) / COARSE - 0.5).clip(0, coarse[-1])
+    return np.maximum(1 - np.abs(at[:, None] - coarse), 0).astype(np.float32)
 
 
 class Traits:
@@ -76,7 +85,7 @@ class Face:
         points = np.concatenate([points, second], 1).astype(np.float32)
         left, right = points[:, names.index("left_eye_center")], points[:, names.index("right_eye_center")]
         middle, across = (left + right) / 2, left - right
-        self.middle = middle[:, :, None]
+        self.middle, self.step = middle[:, :, None], 1  # step: pixels of the picture between columns of u and v
         self.unit = np.hypot(across[:, 0], across[:, 1])[:, None, None]  # pixels
         self.px = 1 / self.unit  # one pixel, in units
         self.cos, self.sin = axes = across[:, 0, None, None] / self.unit, across[:, 1, None, None] / self.unit
@@ -115,7 +124,15 @@ class Face:
 
     def cut(self, box):
         """The same faces seen only within the box of pixels."""
-        return self._mapped(lambda a: a[box] if a.shape[-2:] == (SIZE, SIZE) else a)
+        return self._mapped(lambda a: a[box] if a.shape[-2:] == self.u.shape[-2:] else a)
+
+    def coarse(self):
+        """The same faces at the middles of squares of COARSE x COARSE pixels."""
+        near, far = (COARSE - 1) // 2, COARSE // 2
+        part = self._mapped(lambda a: (a[:, near::COARSE, near::COARSE] + a[:, far::COARSE, far::COARSE]) / 2
+                            if a.shape[-2:] == (SIZE, SIZE) else a)
+        part.step = COARSE
+        return part
 
     def _mapped(self, change):
         part = copy.copy(self)
@@ -134,7 +151,7 @@ class Face:
         x = [(u * self.cos - v * self.sin) * self.unit + self.middle[:, :1] for u, v in points]
         y = [(v * self.cos + u * self.sin) * self.unit + self.middle[:, 1:] for u, v in points]
         (left, right), (top, bottom) = (
-            ((np.min(a - far)).clip(0, SIZE - 1).astype(int), np.max(a + far).clip(1, SIZE).astype(int) + 1)
+            (int(np.min(a - far).clip(0, SIZE - 1) / self.step), int(np.max(a + far).clip(1, SIZE) / self.step) + 1)
             for a, far in ((x, reach * self.unit), (y, reach * self.unit)))
         return np.s_[:, top:bottom, left:right]
 
@@ -171,7 +188,7 @@ def lay(image, grey, mask):
 
 
 def relief(f, t):
-    """Height z (n, SIZE, SIZE) of the face towards the viewer, in units."""
+    """Height z of the face towards the viewer at every pixel of f, in units."""
     z = t.normal(0.85, 0.1) * np.sqrt(np.clip(1 - f.r ** 2, 0.03, 1))
     brow_v = (f.at("left_eyebrow_inner_end")[1] + f.at("right_eyebrow_inner_end")[1]) / 2
     swell(z, f, t.uniform(0.0, 0.07), 0.4 * f.turn, brow_v + 0.02, 0.8, 0.18)
@@ -186,7 +203,7 @@ def relief(f, t):
     muzzle(z, f, t)
     box = f.box(["nose_tip", "left_eye_inner_corner", "right_eye_inner_corner"], 0.45)
     z[box] += nose(f.cut(box), t)
-    return ndimage.gaussian_filter(z, (0, 0.8, 0.8), truncate=2.5)  # flesh has no sharp edges
+    return z
 
 
 def nose(f, t):
@@ -225,9 +242,10 @@ def muzzle(z, f, t):
     swell(z, f, t.uniform(-0.03, 0.0), top_u, top_v - 0.08, 0.05, 0.08)
 
 
-def shine(f, z, t):
-    """Light on the relief: (shade around 1, gloss 0..1), each (n, SIZE, SIZE). z in units."""
-    z = z * f.unit  # pixels
+def shine(f, t):
+    """Light on the face's relief: (shade around 1, gloss 0..1), each (n, SIZE, SIZE)."""
+    f = f.coarse()
+    z = relief(f, t) * f.unit / COARSE  # coarse pixels, as are all lengths here
     down, right = np.gradient(z, axis=(1, 2))
     length = np.sqrt(1 + down ** 2 + right ** 2)
     azimuth, height = t.normal(0, 0.75), t.normal(0.5, 0.35)  # radians; the lamp is mostly above
@@ -236,27 +254,29 @@ def shine(f, z, t):
     wrap = t.uniform(0, 0.5)  # a broad lamp reaches round the corner
     light = np.maximum((toward + lamp[2]) / length + wrap, 0) / (1 + wrap)
     light *= 1 - t.uniform(0.1, 0.8) * cast(z, lamp)
-    hollow = ndimage.gaussian_filter(z, (0, 2.5, 2.5), truncate=2.5) - z  # below its surroundings a pixel sees less sky
-    ambient = t.uniform(0.2, 0.75) * np.clip(1 - t.uniform(0.1, 0.3) * hollow, 0.3, 1.5)
+    hollow = ndimage.gaussian_filter(z, (0, 1.25, 1.25)) - z  # below its surroundings a pixel sees less sky
+    ambient = t.uniform(0.2, 0.75) * np.clip(1 - t.uniform(0.2, 0.6) * hollow, 0.3, 1.5)
     gloss = np.maximum((toward + 1 + lamp[2]) / (length * np.sqrt(2 + 2 * lamp[2])), 0)
     for _ in range(4):
         gloss *= gloss  # the sixteenth power
-    return (ambient + light) / t.uniform(1.1, 1.3), gloss * t.uniform(0, 0.25)
+    shade, gloss = (ambient + light) / t.uniform(1.1, 1.3), gloss * t.uniform(0, 0.25)
+    return finer() @ shade @ finer().T, finer() @ gloss @ finer().T
 
 
 def cast(z, lamp):
-    """How far each pixel lies in the shadow of what stands between it and the lamp, 0..1. z in pixels."""
+    """How far each pixel lies in the shadow of what stands between it and the lamp, 0..1. z in (coarse) pixels."""
     flat = np.hypot(lamp[0], lamp[1]) + np.float32(1e-3)
-    line, first = np.arange(SIZE), np.arange(len(z))[:, None, None] * SIZE ** 2
+    size = z.shape[1]
+    line, first = np.arange(size), np.arange(len(z))[:, None, None] * size ** 2
     shadow = np.zeros_like(z)
-    for steps in (2, 5, 9):  # pixels towards the lamp
-        y = np.clip(line[:, None] + np.rint(steps * lamp[1] / flat).astype(int), 0, SIZE - 1)
-        x = np.clip(line[None, :] + np.rint(steps * lamp[0] / flat).astype(int), 0, SIZE - 1)
-        there = z.ravel().take(first + y * SIZE + x)
+    for steps in (1, 2.5, 4.5):  # pixels towards the lamp
+        y = np.clip(line[:, None] + np.rint(steps * lamp[1] / flat).astype(int), 0, size - 1)
+        x = np.clip(line[None, :] + np.rint(steps * lamp[0] / flat).astype(int), 0, size - 1)
+        there = z.ravel().take(first + y * size + x)
         there -= z
         there -= steps * lamp[2] / flat
         np.maximum(shadow, there, out=shadow)
-    return ndimage.gaussian_filter(np.clip(shadow / 2, 0, 1), (0, 1, 1), truncate=2)
+    return ndimage.gaussian_filter(np.clip(shadow, 0, 1), (0, 0.6, 0.6), truncate=2)
 
 
 def background(t):
@@ -281,6 +301,6 @@ def develop(image, t):
         image[sharp == k] = ndimage.gaussian_filter(image[sharp == k], (0, sd, sd))
     image += t.uniform(-0.15, 0.15) * t.smooth(2)
     mean, sd = image.mean((1, 2), keepdims=True), image.std((1, 2), keepdims=True) + np.float32(1e-3)
-    image = (image - mean) / sd + t.uniform(0, 1) ** 3 * 0.2 * t.grain()
+    image = (image - mean) / sd + t.uniform(0, 1) ** 3 * 0.14 * t.grain()
     image = t.normal(MEAN_GREY, MEAN_GREY_SD) + np.clip(t.normal(CONTRAST, CONTRAST_SD), 15, 80) * image
     return np.clip(np.rint(image), 0, GREYS).astype(np.uint8)

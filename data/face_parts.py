@@ -5,7 +5,7 @@ coordinates and units. A painter changes its picture `image` or `face`, (n, heig
 Face it belongs to, t the Traits that say what it looks like.
 """
 import numpy as np
-from face_model import Face, Traits, background, bump, develop, inside, lay, relief, ridge, shine, swell
+from face_model import Face, Traits, background, bump, develop, inside, lay, ridge, shine, swell
 
 # How often each trait is seen. Guesses from photographs of all kinds of people.
 GLASSES, DARK_LENSES, BEARD, MOUSTACHE, CLOSED_EYES = 0.15, 0.12, 0.3, 0.12, 0.06
@@ -256,7 +256,7 @@ def paint(points, second, names, rng):
     """
     t = Traits(rng, len(points))
     f = Face(points, second, names, t)
-    shade, gloss = shine(f, relief(f, t), t)
+    shade, gloss = shine(f, t)
     skin, tone, streaks = skin_of(f, t), t.uniform(0.1, 0.85) ** 2, wisps(f, t)
     face = skin.copy()
     box = f.box(["nose_base"], 0.5)
