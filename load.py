@@ -161,9 +161,7 @@ def faces(test=False, data=None, rows=None):
     """
     name = "test.csv" if test else "training.csv"
     if data is None and is_drawn():
-        raw = _drawn(test)
-        raw = raw._replace(images=raw.images[:rows], keypoints=None if test else raw.keypoints[:rows],
-                           ids=raw.ids[:rows] if test else None)
+        raw = _drawn(test, rows)
         name = "drawn faces"
     elif test:
         raw = reader.read_test(Path(data or DATA) / name, rows)
@@ -182,24 +180,29 @@ def lookup(data=None):
     """IdLookupTable.csv: (row_ids, image_ids, features), features being indices into COLUMNS."""
     if is_drawn(data):
         from data import draw_faces
-        row_ids, image_ids, features = draw_faces.lookup()
-        return row_ids, image_ids, features
+        row_ids, image_ids, names = zip(*draw_faces.lookup())
+        return np.array(row_ids), np.array(image_ids), np.array([COLUMNS.index(name) for name in names])
     return reader.read_lookup(Path(data or DATA) / "IdLookupTable.csv", COLUMNS)
 
 
-def _drawn(test):
-    """Drawn faces as `reader.Faces`, kept in data/ since drawing takes half a minute."""
+def _drawn(test, rows):
+    """Drawn faces as `reader.Faces`; a whole set is kept in data/ since drawing takes half a minute."""
     from data import draw_faces
-    fingerprint = files.fingerprint(*sorted((DATA.glob("*.py"))))
+    fingerprint = files.fingerprint(*sorted(DATA.glob("*.py")))
     kept = DATA / ("drawn-test.npz" if test else "drawn-training.npz")
     arrays = files.read_cache(kept, fingerprint)
     if arrays is None:
-        print("Drawing %s sample faces, once ..." % ("test" if test else "training"), flush=True)
-        images, keypoints = (draw_faces.test(), None) if test else draw_faces.training()
-        arrays = {"images": images} if test else {"images": images, "keypoints": keypoints}
-        files.write_cache(kept, fingerprint, arrays)
-    ids = np.arange(1, len(arrays["images"]) + 1, dtype=np.int32) if test else None
-    return reader.Faces(arrays["images"], arrays.get("keypoints"), ids, fingerprint)
+        if rows is None:
+            print("Drawing %s faces, once ..." % ("test" if test else "training"), flush=True)
+        size = {} if rows is None else {"rows": rows}
+        drawn = (draw_faces.test(**size),) if test else draw_faces.training(**size)
+        arrays = dict(zip(("images", "keypoints"), drawn))
+        if rows is None:
+            files.write_cache(kept, fingerprint, arrays)
+    images = arrays["images"][:rows]
+    if test:
+        return reader.Faces(images, None, np.arange(1, len(images) + 1, dtype=np.int32), fingerprint)
+    return reader.Faces(images, arrays["keypoints"][:rows], None, fingerprint)
 
 
 def split_schemes(keypoints):

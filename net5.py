@@ -121,7 +121,8 @@ def main():
     p = cli.parser(__doc__, "data", "models", "epochs", "seed", "rows", "resume", "precision", "out")
     p.set_defaults(epochs=EPOCHS)
     args = p.parse_args()
-    backend.set_precision(args.precision)
+    if args.precision != "float32":
+        backend.set_precision(args.precision)
     found = load.faces(data=args.data, rows=args.rows)
     cli.greet(args, found.origin)
     whole = cascade.level1(args.models, found.origin)

@@ -16,7 +16,7 @@ def versions():
     """What a run depends on; stored with it, compared before it is resumed."""
     from importlib.metadata import version
     found = {name: version(name) for name in PACKAGES}
-    return dict(found, Python=platform.python_version(), ops=backend.ops())
+    return dict(found, Python=platform.python_version(), ops=backend.describe())
 
 
 def save(path, net, header):

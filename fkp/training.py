@@ -274,13 +274,15 @@ def difference(found, wanted):
 
 def main(args, script, build, loader, preprocess="equalise", **build_settings):
     """What nets 2 to 4 do on the command line: load, build, train, save as `script`.npz."""
-    backend.set_precision(getattr(args, "precision", "float32"))
+    precision = getattr(args, "precision", "float32")
+    if precision != "float32":
+        backend.set_precision(precision)
     origin = load.faces(data=args.data, rows=args.rows).origin
     cli.greet(args, origin)
     X, y = loader(preprocess=preprocess, data=args.data, rows=args.rows, **build_settings)
     built = dict(build_settings, epochs=args.epochs, seed=args.seed)
     settings = {"build": built, "preprocess": preprocess, "rows": args.rows,
-                "precision": getattr(args, "precision", "float32")}
+                "precision": precision}
     set_seed(args.seed)
     with files.locked(args.models):
         return fit(build(**built), X, y, args.models / (script + ".npz"), header(script, settings, origin, args.seed),

@@ -1,0 +1,38 @@
+"""What several tests share.  Everything is written below pytest's temporary folders; no window opens."""
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+os.environ.pop("DISPLAY", None)
+os.environ.pop("WAYLAND_DISPLAY", None)
+sys.path.insert(0, str(ROOT))
+
+import load  # noqa: E402  first: prepares Theano
+
+import theano  # noqa: E402
+
+theano.config.on_opt_error = "raise"  # Theano only warns where a rewrite fails
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """The folder with Kaggle's CSVs, from FKP_DATA."""
+    if not os.environ.get("FKP_DATA"):
+        pytest.skip("FKP_DATA names no folder with Kaggle's CSVs")
+    return Path(os.environ["FKP_DATA"])
+
+
+@pytest.fixture(scope="session")
+def drawn():
+    """120 drawn faces with labels, as load.Faces."""
+    return load.faces(rows=120) if load.is_drawn() else _drawn_faces()
+
+
+def _drawn_faces():
+    from data import draw_faces
+    images, keypoints = draw_faces.training(rows=120)
+    origin = {"file": "drawn faces", "fingerprint": "0", "drawn": True, "rows": 120}
+    return load.Faces(images, load.split_schemes(keypoints), None, origin)

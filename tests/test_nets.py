@@ -1,0 +1,291 @@
+"""The nets and their pieces: built, trained for an epoch, saved, opened, predicting the same."""
+import load
+import net1
+import net2
+import net3
+import net4
+import net5
+import numpy as np
+import pytest
+import theano
+import theano.tensor as T
+
+from fkp import Problem, cascade, files, models, training
+
+HEADER = dict(data={"file": "drawn faces", "drawn": True}, seed=1)
+
+
+def header(script, **build):
+    return training.header(script, {"build": build, "preprocess": "equalise"}, HEADER["data"], HEADER["seed"])
+
+
+def some_faces(drawn, flat, n=24):
+    keep, y = load.select(drawn, all_rows=True)
+    y = load.scale(np.where(np.isnan(y), 48, y))[:n]
+    X = drawn.images[keep[:n]]
+    return (X.reshape(n, -1) if flat else X.reshape(n, 1, 96, 96)), y
+
+
+@pytest.mark.parametrize("module, script, build", [
+    (net1, "net1", {}), (net2, "net2", {}), (net3, "net3", {}), (net4, "net4", {"hidden": 50}),
+    (net4, "net4", {"hidden": 50, "all_rows": True})])
+def test_a_net_trains_is_saved_and_predicts_the_same_when_opened(module, script, build, drawn, tmp_path):
+    X, y = some_faces(drawn, flat=module in (net1, net2))
+    training.set_seed(1)
+    net = module.build(epochs=1, **build)
+    outputs = 34 if build.get("all_rows") else 30
+    training.fit(net, X, y[:, :outputs], tmp_path / "a.npz", header(script, epochs=1, **build))
+    opened = load.open_net(tmp_path / "a.npz")
+    np.testing.assert_array_equal(opened.predict(X), net.predict(X))
+    assert opened.predict(X).shape == (24, outputs)
+    assert opened.header_["data"]["drawn"] is True
+    assert [row["epoch"] for row in opened.train_history_] == [1]
+    assert not list(tmp_path.glob("*.checkpoint.npz")) and not list(tmp_path.glob("*.tmp"))
+
+
+def test_net4_has_the_published_number_of_parameters():
+    net = net4.build()
+    net.initialize_layers()
+    assert sum(p.get_value(borrow=True).size for p in net.get_all_params()) == 16561502
+
+
+@pytest.mark.parametrize("group", load.GROUPS)
+@pytest.mark.parametrize("win", [38, 32])
+def test_each_specialist_is_built(group, win):
+    net = net5.build(group, win)
+    net.initialize_layers()
+    assert net.layers_["output"].output_shape == (None, 2 * len(load.GROUPS[group]))
+    assert net.layers_["input"].shape == (None, 1, win, win)
+
+
+def test_an_unknown_specialist_is_refused():
+    with pytest.raises(Problem, match="there is no specialist EAR-38"):
+        net5.build("EAR", 38)
+
+
+# --- flipping ---
+
+def test_half_of_each_batch_is_mirrored_and_the_data_set_stays():
+    X = np.random.RandomState(0).randint(0, 255, (10, 9216)).astype(np.uint8)
+    y = np.random.RandomState(1).uniform(-1, 1, (10, 30)).astype(np.float32)
+    before = X.copy(), y.copy()
+    (Xb, yb), = net2.FlipBatchIterator(batch_size=10)(X, y)
+    np.testing.assert_array_equal(X, before[0])
+    np.testing.assert_array_equal(y, before[1])
+    mirrored, labels = load.mirror(X.reshape(-1, 96, 96), y)
+    is_same = [np.allclose(a, b) for a, b in zip(Xb * 255, X)]
+    is_flipped = [np.allclose(a, b.ravel()) for a, b in zip(Xb * 255, mirrored)]
+    assert sum(is_same) == sum(is_flipped) == 5
+    np.testing.assert_array_equal(yb, np.where(np.array(is_flipped)[:, None], labels, y))
+
+
+def test_flipping_takes_both_shapes_and_the_same_faces_for_a_seed():
+    X = np.random.RandomState(0).randint(0, 255, (9, 9216)).astype(np.uint8)
+    y = np.zeros((9, 34), np.float32)
+    (a, _), = net2.FlipBatchIterator(batch_size=9, seed=3, names=load.ALL_COLUMNS)(X, y)
+    (b, _), = net2.FlipBatchIterator(batch_size=9, seed=3, names=load.ALL_COLUMNS)(X.reshape(9, 1, 96, 96), y)
+    (c, _), = net2.FlipBatchIterator(batch_size=9, seed=4, names=load.ALL_COLUMNS)(X, y)
+    np.testing.assert_array_equal(a.ravel(), b.ravel())
+    assert not np.array_equal(a, c)
+
+
+# --- net4's callbacks ---
+
+class FakeNet:
+    max_epochs = 5
+
+    def __init__(self):
+        self.rate = theano.shared(np.float32(9))
+        self.weight = 0
+
+    def get_all_params_values(self):
+        return {"layer": [np.array(self.weight)]}
+
+
+def row(epoch, valid_loss):
+    return {"epoch": epoch, "valid_loss": valid_loss, "train_loss": 1.0}
+
+
+def test_a_variable_moves_linearly_over_all_epochs():
+    net = FakeNet()
+    adjust = net4.AdjustVariable("rate", start=1.0, stop=0.2)
+    values = []
+    for epoch in range(1, 6):
+        adjust(net, [row(epoch, 1.0)])
+        values.append(float(net.rate.get_value()))
+    np.testing.assert_allclose(values, [1.0, 0.8, 0.6, 0.4, 0.2], rtol=1e-6)
+
+
+def test_training_stops_after_patience_epochs_without_a_better_loss():
+    net, stopping = FakeNet(), net4.EarlyStopping(patience=3)
+    losses = [5, 4, 4.5, 4.2, 4.1, 3.9]
+    with pytest.raises(StopIteration):
+        for epoch, loss in enumerate(losses, 1):
+            net.weight = epoch
+            stopping(net, [row(epoch, loss)])
+    assert epoch == 5
+    assert stopping.best_weights_epoch == 2 and stopping.best_weights["layer"][0] == 2
+
+
+@pytest.mark.parametrize("patience", [2, 100])  # stopped early, or out of epochs
+def test_the_best_weights_come_back_however_training_ends(patience, drawn):
+    X, y = some_faces(drawn, flat=False)
+    training.set_seed(0)
+    net = net4.build(epochs=6, hidden=10)
+    net.on_epoch_finished = [net4.EarlyStopping(patience)]
+    best = {}
+
+    def worsen(net, history):  # a valid loss that is best at epoch 2
+        history[-1]["valid_loss"] = abs(history[-1]["epoch"] - 2.0)
+        if history[-1]["epoch"] == 2:
+            best["weights"] = [p.get_value() for p in net.get_all_params()]
+    net.on_epoch_finished.insert(0, worsen)
+    net.verbose = 0
+    net.fit(X, y[:, :30])
+    assert len(net.train_history_) == (4 if patience == 2 else 6)
+    for p, value in zip(net.get_all_params(), best["weights"]):
+        np.testing.assert_array_equal(p.get_value(), value)
+
+
+def test_a_missing_label_costs_nothing_and_the_known_ones_count_fully():
+    prediction, target = T.matrix(), T.matrix()
+    loss = net4.masked_squared_error(prediction, target).mean()
+    f = theano.function([prediction, target], [loss, T.grad(loss, prediction)])
+    p = np.array([[1, 2], [3, 4]], np.float32)
+    t = np.array([[0, np.nan], [np.nan, 2]], np.float32)
+    value, gradient = f(p, t)
+    assert value == pytest.approx((1 + 4) / 2)
+    np.testing.assert_allclose(gradient, [[1, 0], [0, 2]])
+    value, gradient = f(p, np.full((2, 2), np.nan, np.float32))
+    assert value == 0 and not np.isnan(gradient).any()
+
+
+# --- the specialists' crops ---
+
+def specialist_row(drawn, group, seen_error=0.0):
+    seen = drawn.keypoints + np.float32(seen_error)
+    seen = np.where(np.isnan(seen), 48, seen)
+    return cascade.specialist_data(group, seen, drawn)
+
+
+def test_the_true_centre_of_a_complete_group_is_the_mean_of_its_points(drawn):
+    keep, y, n_valid, errors = specialist_row(drawn, "LE", seen_error=3.0)
+    labels, _, centre, _, seen, _ = cascade.unpack(y)
+    complete = ~np.isnan(labels).any(1)
+    np.testing.assert_allclose(centre[complete], labels[complete].reshape(-1, 5, 2).mean(1), atol=1e-3)
+    np.testing.assert_allclose(errors, 3.0, atol=1e-3)
+    assert 0 < n_valid < len(keep)
+
+
+@pytest.mark.parametrize("group, partner", [("LE", "RE"), ("M", "M")])
+def test_a_mirrored_crop_has_its_partners_labels(group, partner, drawn):
+    keep, y, _, _ = specialist_row(drawn, group)
+    complete = ~np.isnan(y[:, :8]).any(1)
+    keep, y = keep[complete][:8], y[complete][:8]
+    iterator = net5.CropBatchIterator(8, 38, errors=np.zeros((1, 2), np.float32))
+    (crops, targets), = iterator(drawn.images[keep], y)
+    mirrored = drawn.images[keep][:, :, ::-1]
+    partner_centre = cascade.mirror_pixels(cascade.unpack(y)[3])
+    plain, plain_centre = load.crop(drawn.images[keep], cascade.unpack(y)[2], 38)
+    flipped, flipped_centre = load.crop(mirrored, partner_centre, 38)
+    is_flipped = np.array([np.allclose(c[0] * 255, f, atol=1e-3) for c, f in zip(crops, flipped)])
+    is_plain = np.array([np.allclose(c[0] * 255, f, atol=1e-3) for c, f in zip(crops, plain)])
+    assert is_flipped.sum() == is_plain.sum() == 4
+    own = [load.ALL_COLUMNS.index(load.mirror_name(name)) for name in load.columns(load.GROUPS[group])]
+    other = cascade.mirror_pixels(drawn.keypoints[keep][:, own])
+    expected = np.where(is_flipped[:, None], load.to_crop(other, flipped_centre, 38),
+                        load.to_crop(cascade.unpack(y)[0], plain_centre, 38))
+    np.testing.assert_allclose(targets, expected, atol=1e-5)
+
+
+def test_training_crops_miss_by_the_errors_of_the_level_before(drawn):
+    keep, y, _, _ = specialist_row(drawn, "N")
+    iterator = net5.CropBatchIterator(len(keep), 32, errors=np.array([[6, 2]], np.float32))
+    (_, targets), = iterator(drawn.images[keep], y)
+    points = load.from_crop(targets, np.zeros((len(keep), 2), np.float32), 32)
+    tip = points[:, :2][~np.isnan(points[:, 0])]
+    labels, _, centre, *_ = cascade.unpack(y)
+    usual = (labels[:, :2] - centre)[~np.isnan(labels[:, 0])].mean(0)
+    moved = tip.mean(0) - usual
+    assert moved[1] == pytest.approx(-2, abs=0.6)  # the crop is 2 lower, so the nose is 2 higher in it
+    assert abs(moved[0]) < 1.5                     # to the right in half the crops, to the left in the mirrored
+    assert np.abs(tip[:, 0]).mean() > 4
+
+
+def test_validation_crops_are_where_the_level_before_looked(drawn):
+    keep, y, _, _ = specialist_row(drawn, "M", seen_error=2.0)
+    (crops, targets), = net5.CropBatchIterator(len(keep), 38)(drawn.images[keep], y)
+    expected, centres = load.crop(drawn.images[keep], cascade.unpack(y)[4], 38)
+    np.testing.assert_allclose(crops[:, 0] * 255, expected, atol=1e-3)
+    np.testing.assert_allclose(targets, load.to_crop(cascade.unpack(y)[0], centres, 38))
+
+
+def test_a_level_that_looks_closer_moves_only_its_groups_points(drawn):
+    class Still:
+        def __init__(self, k):
+            self.k = k
+
+        def predict(self, crops):
+            return np.zeros((len(crops), self.k), np.float32)  # "nothing to correct"
+    points = np.random.RandomState(0).uniform(30, 60, (5, 34)).astype(np.float32)
+    nets = {"LE": Still(10)}
+    closer = cascade.look_closer(nets, drawn.images[:5], points, 38)
+    own, _ = cascade.own_columns("LE")
+    others = np.setdiff1d(np.arange(34), own)
+    np.testing.assert_array_equal(closer[:, others], points[:, others])
+    centres = load.crop(drawn.images[:5], load.group_centres(points, "LE", load.ALL_COLUMNS), 38)[1]
+    np.testing.assert_allclose(closer[:, own], np.tile(centres, 5), atol=1e-5)
+
+
+def test_together_the_groups_answer_for_every_point_once():
+    every = [i for group in load.GROUPS for i in cascade.own_columns(group)[0]]
+    assert sorted(every) == list(range(34))
+
+
+def test_the_best_rule_is_that_with_the_lowest_error():
+    errors = {(1,): np.full((4, 34), 2.0), (2,): np.full((4, 34), 1.0), (1, 2): np.full((4, 34), 1.5)}
+    assert cascade.best_rule(errors) == (2,)
+
+
+def test_an_average_of_levels_leaves_out_what_a_level_does_not_know():
+    one, two = np.full((1, 34), 2.0), np.full((1, 34), 4.0)
+    one[0, 30:] = np.nan
+    mean = cascade.combine({1: one, 2: two}, (1, 2))
+    assert mean[0, 0] == 3 and mean[0, 33] == 4
+
+
+# --- model files ---
+
+def saved(tmp_path, drawn, **changes):
+    X, y = some_faces(drawn, flat=True)
+    training.set_seed(1)
+    net = net1.build(epochs=1)
+    path = tmp_path / "net1.npz"
+    training.fit(net, X, y[:, :30], path, header("net1", epochs=1))
+    arrays = files.read_npz(path)
+    head = files.untext(arrays["header"], path)
+    head.update(changes)
+    files.write_npz(path, dict(arrays, header=files.text(head)))
+    return path
+
+
+@pytest.mark.parametrize("changes, message", [
+    ({"script": "os"}, "written by 'os', which is no script here"),
+    ({"settings": {"build": {"epochs": 1, "gpu": 3}}}, "settings that net1.py does not know"),
+    ({"settings": {"build": {"epochs": []}}}, "settings are damaged"),
+    ({"history": [{"epoch": "1"}]}, "history is damaged"),
+    ({"history": 3}, "has no 'history'"),
+    ({"script": "net2", "settings": {"build": {"epochs": 1}}}, None),
+    ({"script": "net3"}, "do not fit net3's layers")])
+def test_a_strange_header_is_refused(changes, message, tmp_path, drawn):
+    path = saved(tmp_path, drawn, **changes)
+    if message is None:
+        load.open_net(path)
+        return
+    with pytest.raises(Problem, match=message):
+        load.open_net(path)
+
+
+def test_a_missing_model_says_how_to_get_it(tmp_path):
+    with pytest.raises(Problem, match="net5-LE-38.npz: not found; train it first: python net5.py"):
+        models.read(tmp_path / "net5-LE-38.npz")

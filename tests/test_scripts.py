@@ -1,0 +1,198 @@
+"""Every script, whole, as a user runs it: for an epoch, on few drawn faces, into a temporary folder, without a window."""
+import os
+import signal
+import subprocess
+import sys
+
+import load
+import numpy as np
+import pytest
+from conftest import ROOT
+from PIL import Image
+
+ROWS = ["--rows", "60"]
+NETS = ["net1", "net2", "net3", "net4", "net5"]
+
+
+def run(script, *options, env=None):
+    return subprocess.run([sys.executable, str(ROOT / (script + ".py")), *map(str, options)], text=True,
+                          capture_output=True, env={**os.environ, "MPLBACKEND": "", **(env or {})}, timeout=600)
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    """A folder with Kaggle-like CSVs of drawn faces: 60 for training, 12 for testing."""
+    from data import draw_faces
+    path = tmp_path_factory.mktemp("csvs")
+    draw_faces.write_csvs(path, rows=60)
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory, folder):
+    """A folder with all nets, trained for an epoch by their scripts, and what they printed."""
+    models = tmp_path_factory.mktemp("models")
+    out = {}
+    for net in NETS:
+        options = ["--out", models] if net == "net5" else []
+        done = run(net, "--epochs", 1, "--data", folder, "--models", models, *options)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+        out[net] = done.stdout
+    return models, out
+
+
+def test_net1_ranks_its_four_methods(trained):
+    models, out = trained
+    ranking = out["net1"].split("method        valid loss")[1].split("\n")[1:5]
+    losses = [float(line.split()[1]) for line in ranking]
+    assert {line.split()[0] for line in ranking} == set(load.PREPROCESS)
+    assert losses == sorted(losses)
+    best = ranking[0].split()[0]
+    assert (models / "net1.npz").read_bytes()[:2] == b"PK"
+    assert load.open_net(models / "net1.npz").header_["settings"]["preprocess"] == best
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_a_script_says_what_computes_and_how_it_ended(net, trained):
+    out = trained[1][net]
+    assert out.startswith("Theano 1.0.5 on cpu")
+    assert "Best epoch 1 of 1: valid loss" in out
+
+
+def test_net5_trains_eight_specialists_and_reports_the_cascade(trained):
+    models, out = trained
+    names = {path.name for path in models.glob("net5-*.npz")}
+    assert names == {"net5-%s-%d.npz" % (group, win) for group in load.GROUPS for win in (38, 32)}
+    assert "all points" in out["net5"] and "1+2+3" in out["net5"]
+    assert (models / "submission-net5.csv").exists()
+
+
+def assert_picture(path):
+    with Image.open(path) as picture:
+        pixels = np.asarray(picture.convert("L"))
+    assert min(pixels.shape) > 300 and pixels.std() > 10
+
+
+def test_test1_shows_faces_and_writes_a_submission(trained, folder, tmp_path):
+    done = run("test1", "--data", folder, "--models", trained[0], "--out", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert_picture(tmp_path / "test1.png")
+    lines = (tmp_path / "submission.csv").read_text().split("\n")
+    asked = (folder / "IdLookupTable.csv").read_text().count("\n") - 1
+    assert lines[0] == "RowId,Location" and len(lines) == asked + 2
+    assert all(0 <= float(line.split(",")[1]) <= 96 for line in lines[1:-1])
+
+
+@pytest.mark.parametrize("net", ["net1", "net3", "net5", None])
+def test_test2_shows_predictions_and_errors(net, trained, folder, tmp_path):
+    done = run("test2", *([net] if net else []), "--data", folder, "--models", trained[0], "--out", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    for what in ("test", "valid", "errors"):
+        assert_picture(tmp_path / ("test2-%s-%s.png" % (net or "net5", what)))
+    assert "left_eye_center" in done.stdout
+
+
+def test_test3_plots_the_loss_history(trained, tmp_path):
+    done = run("test3", "--models", trained[0], "--out", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert_picture(tmp_path / "test3.png")
+    assert "net5-LE-38" in done.stdout and "net1-plain" in done.stdout
+
+
+def test_without_csvs_a_script_says_so_and_draws_faces(tmp_path):
+    if not load.is_drawn():
+        pytest.skip("data/ holds Kaggle's CSVs")
+    done = run("net2", "--epochs", 1, *ROWS, "--models", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "No data/training.csv: using drawn sample faces" in done.stdout
+    assert load.open_net(tmp_path / "net2.npz").header_["data"]["drawn"] is True
+
+
+def test_the_same_seed_prints_the_same_losses(folder, tmp_path):
+    runs = [run("net2", "--epochs", 2, "--data", folder, "--models", tmp_path, "--seed", 7) for _ in range(2)]
+    histories = [[line.split()[:4] for line in done.stdout.split("\n") if line.strip()[:2] in ("1 ", "2 ")]
+                 for done in runs]
+    assert histories[0] == histories[1] and len(histories[0]) >= 2
+
+
+@pytest.mark.parametrize("options, message", [
+    (["--epochs", "0"], "'0' is no whole number of 1 or more"),
+    (["--epochs", "many"], "'many' is no whole number of 1 or more"),
+    (["--rows", "-3"], "'-3' is no whole number of 1 or more"),
+    (["--seed", "-1"], "'-1' is no whole number from 0 to 4294967295"),
+    (["--epoch", "3"], "unrecognized arguments: --epoch"),
+    (["--data", "nowhere"], "nowhere"),
+    (["--data", "."], "training.csv"),
+    (["--rows", "3"], "training needs 5 or more")])
+def test_bad_input_ends_with_one_line_and_exit_code_2(options, message, tmp_path):
+    done = run("net2", *options, "--models", tmp_path / "models")
+    assert done.returncode == 2
+    assert message in done.stderr and done.stderr.count("\n") == 1
+    assert not list(tmp_path.rglob("*.npz"))
+
+
+@pytest.mark.parametrize("script, options, message", [
+    ("test1", [], "net4.npz: not found; train it first: python net4.py"),
+    ("net5", ["--rows", "60"], "net4.npz: not found; train it first: python net4.py"),
+    ("test2", [], "holds no trained net; train one first: python net1.py"),
+    ("test3", [], "holds no trained net; train one first: python net1.py"),
+    ("test3", ["net9"], "net9.npz: not found"),
+    ("test3", ["--show"], "--show: there is no display")])
+def test_without_a_trained_net_a_script_says_which_to_train(script, options, message, folder, tmp_path):
+    data = [] if script == "test3" else ["--data", folder]
+    done = run(script, *options, *data, "--models", tmp_path, "--out", tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_level_1_trained_on_other_faces_is_refused(trained, folder, tmp_path):
+    done = run("net5", "--rows", 50, "--data", folder, "--models", trained[0], "--out", tmp_path)
+    assert done.returncode == 2
+    assert "net4.npz: was trained on training.csv (60 rows" in done.stderr
+
+
+@pytest.mark.parametrize("script", [*NETS, "test1", "test2", "test3"])
+def test_help_is_there(script):
+    done = run(script, "--help")
+    assert done.returncode == 0 and "--models DIR" in done.stdout and "python %s.py" % script in done.stdout
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_script_saves_and_resumes(number, code, folder, tmp_path):
+    options = ["--epochs", "100000", "--data", str(folder), "--models", str(tmp_path)]
+    process = subprocess.Popen([sys.executable, "-u", str(ROOT / "net2.py"), *options], text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    for line in process.stdout:
+        if line.strip().startswith("3 "):  # the third epoch's row
+            break
+    process.send_signal(number)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == code
+    assert "go on with --resume" in err and "Traceback" not in err
+    assert (tmp_path / "net2.checkpoint.npz").exists()
+    done = run("net2", "--epochs", "99999", "--resume", *options[2:])
+    assert done.returncode == 2 and "settings build" in done.stderr
+
+
+def test_two_runs_into_one_folder_are_not_mixed(folder, tmp_path):
+    options = ["--data", str(folder), "--models", str(tmp_path)]
+    first = subprocess.Popen([sys.executable, "-u", str(ROOT / "net2.py"), "--epochs", "100000", *options], text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        for line in first.stdout:
+            if line.strip().startswith("1 "):
+                break
+        done = run("net1", "--epochs", 1, *options)
+        assert done.returncode == 2 and "another run trains into this folder" in done.stderr
+    finally:
+        first.kill()
+        first.communicate()
+    done = run("net2", "--epochs", 1, *options)  # a dead run's lock is no obstacle
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_pipe_that_closes_is_no_error(folder, tmp_path):
+    command = "%s %s --epochs 3 --data %s --models %s | head -1" % (sys.executable, ROOT / "net2.py", folder, tmp_path)
+    done = subprocess.run(["bash", "-c", command], text=True, capture_output=True, timeout=300)
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,79 @@
+"""The submission's form, and which scheme answers for which image."""
+import csv
+
+import load
+import numpy as np
+import pytest
+
+from fkp import Problem, submission
+
+FULL = list(range(30))
+FOUR = [load.COLUMNS.index(name) for name in load.columns(load.FOUR_POINTS)]
+
+
+def lookup():
+    """Image 1 asks all 30 values, image 2 the four points, image 3 all but one."""
+    asked = [(1, f) for f in FULL] + [(2, f) for f in FOUR] + [(3, f) for f in FULL[1:]]
+    image_ids, features = np.array(asked).T
+    return np.arange(1, len(asked) + 1), image_ids, features
+
+
+def points(n=3):
+    return np.tile(np.arange(34, dtype=np.float32), (n, 1))
+
+
+def written(path):
+    with open(path, newline="") as f:
+        rows = list(csv.reader(f))
+    return rows[0], [(int(a), float(b)) for a, b in rows[1:]]
+
+
+def test_one_row_per_row_asked_in_its_order(tmp_path):
+    submission.write(tmp_path / "s.csv", points(), np.array([1, 2, 3]), lookup())
+    header, rows = written(tmp_path / "s.csv")
+    assert header == ["RowId", "Location"]
+    assert [row for row, _ in rows] == list(range(1, 68))
+    assert [value for _, value in rows[:30]] == FULL
+
+
+def test_an_image_with_four_points_follows_the_second_scheme(tmp_path):
+    submission.write(tmp_path / "s.csv", points(), np.array([1, 2, 3]), lookup())
+    values = [value for _, value in written(tmp_path / "s.csv")[1]]
+    assert values[30:38] == [0, 1, 2, 3, 30, 31, 32, 33]
+    assert values[38:] == FULL[1:]
+
+
+def test_a_net_of_one_scheme_answers_with_that(tmp_path):
+    known = points()
+    known[:, 30:] = np.nan
+    submission.write(tmp_path / "s.csv", known, np.array([1, 2, 3]), lookup())
+    values = [value for _, value in written(tmp_path / "s.csv")[1]]
+    assert values[30:38] == FOUR
+
+
+def test_locations_are_clipped_to_the_picture(tmp_path):
+    wild = points()
+    wild[0, :2] = -5, 200
+    submission.write(tmp_path / "s.csv", wild, np.array([1, 2, 3]), lookup())
+    values = [value for _, value in written(tmp_path / "s.csv")[1]]
+    assert values[:2] == [0, 96]
+
+
+def test_a_missing_value_is_never_written(tmp_path):
+    holed = points()
+    holed[2, 5] = np.nan
+    with pytest.raises(Problem, match="row 43 would hold nan"):
+        submission.write(tmp_path / "s.csv", holed, np.array([1, 2, 3]), lookup())
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_image_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(Problem, match="asks for ImageId 3, which test.csv does not have"):
+        submission.write(tmp_path / "s.csv", points(2), np.array([1, 2]), lookup())
+
+
+@pytest.mark.parametrize("text", ["RowId,Location\n1,5\n", "Row,Location\n1,5\n2,5\n", "RowId,Location\n1,5\n2,5",
+                                  "RowId,Location\n2,5\n1,5\n", "RowId,Location\n1,5\n2,97\n"])
+def test_a_wrong_form_is_refused(text):
+    with pytest.raises(Problem):
+        submission.check(text, np.array([1, 2]))
