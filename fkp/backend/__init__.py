@@ -1,16 +1,22 @@
 """Makes Theano, Lasagne and nolearn import and run fast on a current machine.
 
-Import this before Theano; `load.py` does.
+Import this before Theano; `load.py` does.  The environment variable FKP_ONEDNN
+says whether oneDNN's kernels replace Theano's own on the CPU: `auto` (the
+default: where they are available), `1` (fail where they are not) or `0`.
 """
-from . import compat, settings
+from . import checks
 
-compat.restore()
+checks.check_python()
+checks.check_compiler()
+from . import compat, settings  # noqa: E402
+
 settings.apply()
+compat.restore()
 import theano  # noqa: E402
 
 compat.restore_downsample()
+from . import start  # noqa: E402
+from .start import describe, random_variables, report, set_precision  # noqa: E402
 
-
-def describe():
-    """One line: which device and which Ops run."""
-    return "Theano %s on %s, %s" % (theano.__version__, theano.config.device, theano.config.floatX)
+__all__ = ["describe", "random_variables", "report", "set_precision"]
+start.start()

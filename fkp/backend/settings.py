@@ -4,12 +4,27 @@ import importlib.util
 import os
 from pathlib import Path
 
+from . import checks
+
+ROOMY = 4 << 30  # bytes of memory above which buffers are kept between batches
+
 
 def apply():
     """Put our defaults in front of the user's THEANO_FLAGS (Theano lets the last one win)."""
+    if mode() != "0":
+        # OpenBLAS's own threads beside OpenMP's fight for the cores; our products do not go through it.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     chosen = _in_theanorc()
     flags = ["%s=%s" % item for item in _defaults().items() if item[0] not in chosen]
     os.environ["THEANO_FLAGS"] = ",".join(flags + [os.environ.get("THEANO_FLAGS", "")]).rstrip(",")
+
+
+def mode():
+    """FKP_ONEDNN: 'auto', '0' or '1'."""
+    value = os.environ.get("FKP_ONEDNN", "auto")
+    if value not in ("auto", "0", "1"):
+        checks.fail("FKP_ONEDNN is auto, 0 or 1, not %r" % value)
+    return value
 
 
 def _defaults():
@@ -17,8 +32,14 @@ def _defaults():
         "floatX": "float32",
         "base_compiledir": str(_cache_home() / "facial-keypoints" / "theano"),
         "blas.ldflags": scipy_blas(),
+        "allow_gc": "False" if _memory() > ROOMY else None,
     }
     return {name: value for name, value in flags.items() if value is not None}
+
+
+def _memory():
+    """Bytes of memory in this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _cache_home():

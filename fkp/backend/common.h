@@ -1,0 +1,101 @@
+// What the kernels share: sixteen-lane vectors, scratch memory, errors for Python.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <mutex>
+#include <new>
+#include <string>
+
+namespace fkp {
+
+constexpr int LANES = 16;
+
+// GCC's vectors: one AVX-512 register, or two of AVX2.
+typedef float Floats __attribute__((vector_size(4 * LANES)));
+typedef int32_t Ints __attribute__((vector_size(4 * LANES)));
+typedef uint32_t Words __attribute__((vector_size(4 * LANES)));
+typedef uint16_t Halves __attribute__((vector_size(2 * LANES)));
+typedef uint8_t Bytes __attribute__((vector_size(LANES)));
+
+// `count` lanes from memory, the rest zero: the last channels of a layer need not fill a vector.
+template <class Vector, class Element>
+inline Vector load(const Element* from, int count) {
+    Vector lanes = {};
+    if (count == LANES) std::memcpy(&lanes, from, sizeof lanes);  // one instruction; memory need not be aligned
+    else std::memcpy(&lanes, from, count * sizeof(Element));
+    return lanes;
+}
+
+template <class Vector, class Element>
+inline void store(Element* to, const Vector& lanes, int count) {
+    if (count == LANES) std::memcpy(to, &lanes, sizeof lanes);
+    else std::memcpy(to, &lanes, count * sizeof(Element));
+}
+
+// bfloat16 is the upper half of a float32; rounding is to nearest, ties to even, and NaN stays NaN.
+typedef uint16_t bfloat16;
+
+inline Floats widen(const float* from, int count) { return load<Floats>(from, count); }
+
+inline Floats widen(const bfloat16* from, int count) {
+    Words bits = __builtin_convertvector(load<Halves>(from, count), Words) << 16;
+    return reinterpret_cast<Floats&>(bits);
+}
+
+inline void narrow(float* to, const Floats& lanes, int count) { store(to, lanes, count); }
+
+inline void narrow(bfloat16* to, const Floats& lanes, int count) {
+    Words bits = reinterpret_cast<const Words&>(lanes);
+    Words rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+    Words quiet = (bits >> 16) | 0x40;
+    Words chosen = lanes == lanes ? rounded : quiet;
+    store(to, __builtin_convertvector(chosen, Halves), count);
+}
+
+// Memory that grows and is kept, one per thread and purpose.
+class Scratch {
+public:
+    ~Scratch() { std::free(data_); }
+    void* bytes(size_t wanted) {
+        if (wanted > size_) {
+            std::free(data_);
+            size_ = (wanted + 4095) & ~size_t(4095);
+            data_ = std::aligned_alloc(4096, size_);
+            if (!data_) { size_ = 0; throw std::bad_alloc(); }
+        }
+        return data_;
+    }
+    template <class T> T* of(size_t count) { return static_cast<T*>(bytes(count * sizeof(T) + 64)); }
+private:
+    void* data_ = nullptr;
+    size_t size_ = 0;
+};
+
+// The first exception of a parallel region: OpenMP lets none out.
+class FirstError {
+public:
+    template <class F> void guard(F work) {
+        try { work(); } catch (...) {
+            std::lock_guard<std::mutex> lock(mutex_);
+            if (!error_) error_ = std::current_exception();
+        }
+    }
+    void rethrow() { if (error_) std::rethrow_exception(error_); }
+private:
+    std::mutex mutex_;
+    std::exception_ptr error_;
+};
+
+// What C can return: nullptr, or the reason, valid until this thread's next call.
+template <class F> const char* reason(F work) {
+    static thread_local std::string text;
+    try { work(); return nullptr; }
+    catch (const std::exception& error) { text = error.what(); }
+    catch (...) { text = "unknown error"; }
+    return text.c_str();
+}
+
+}  // namespace fkp

@@ -1,0 +1,93 @@
+// A dense layer with its bias, rectifier and dropout, forward and backward.
+#include <algorithm>
+#include <vector>
+#include "multiply.h"
+#include "philox.h"
+
+namespace fkp {
+
+// One call; the same fields in the same order as `ops.py`'s.  Everything is dense, row after row.
+struct Dense {
+    int64_t rows, in, out, rectify, threshold, bf16;
+    const float *x, *weights, *bias;  // rows x in, in x out, out
+    const uint32_t* state;            // Philox: key, key, call, call
+    float* y;                         // rows x out; the way back reads it
+    const float* gy;
+    float *gx, *gweights, *gbias;     // null: not wanted
+};
+
+namespace {
+
+constexpr int64_t SMALL = 1 << 15;  // numbers below which a second thread costs more than it helps
+
+float scale_of(const Dense& d) { return 65536.f / float(65536 - d.threshold); }
+
+// Bias, rectifier, dropout in place, one pass.
+void finish_row(const Dense& d, int64_t row, uint16_t* draws) {
+    float* y = d.y + row * d.out;
+    const float scale = scale_of(d);
+    if (d.threshold) draw({{d.state[0], d.state[1]}, {d.state[2], d.state[3]}}, uint32_t(row), draws, size_t(d.out));
+    for (int64_t i = 0; i < d.out; i += LANES) {
+        int count = int(std::min<int64_t>(LANES, d.out - i));
+        Floats z = load<Floats>(y + i, count) + load<Floats>(d.bias + i, count);
+        if (d.rectify) z = z <= 0.f ? Floats{} : z;  // NaN comes through
+        if (d.threshold) {
+            Ints dropped = __builtin_convertvector(load<Halves>(draws + i, count), Ints) < int(d.threshold);
+            z = dropped ? Floats{} : z * scale;
+        }
+        store(y + i, z, count);
+    }
+}
+
+void forward(const Dense& d) {
+    multiply({false, false, d.rows, d.out, d.in, d.x, d.weights, d.y, d.bf16 != 0});
+#pragma omp parallel if (d.rows * d.out > SMALL)
+    {
+        std::vector<uint16_t> draws(drawn(size_t(d.out)));
+#pragma omp for
+        for (int64_t row = 0; row < d.rows; ++row) finish_row(d, row, draws.data());
+    }
+}
+
+// The gradient before the rectifier: what became 0 on the way (rectifier, dropout) gets none.  A slope of 0 at
+// exactly 0, where Lasagne's 0.5 (x + |x|) has 0.5.
+const float* before_rectifier(const Dense& d, Scratch& scratch) {
+    if (!d.rectify) return d.gy;
+    const int64_t size = d.rows * d.out;
+    float* gz = scratch.of<float>(size_t(size));
+    const float scale = scale_of(d);
+#pragma omp parallel for simd if (size > SMALL)
+    for (int64_t i = 0; i < size; ++i) gz[i] = d.y[i] == 0.f ? 0.f : d.gy[i] * scale;
+    return gz;
+}
+
+// Row after row: always the same sum.
+void sum_rows(const float* gz, int64_t rows, int64_t out, float* sum) {
+    std::fill_n(sum, out, 0.f);
+    for (int64_t row = 0; row < rows; ++row)
+#pragma omp simd
+        for (int64_t i = 0; i < out; ++i) sum[i] += gz[row * out + i];
+}
+
+void backward(const Dense& d) {
+    static thread_local Scratch scratch;
+    const float* gz = before_rectifier(d, scratch);
+    if (d.gbias) sum_rows(gz, d.rows, d.out, d.gbias);
+    if (d.gx) multiply({false, true, d.rows, d.in, d.out, gz, d.weights, d.gx, d.bf16 != 0});
+    if (d.gweights) multiply({true, false, d.in, d.out, d.rows, d.x, gz, d.gweights, d.bf16 != 0});
+}
+
+}  // namespace
+}  // namespace fkp
+
+extern "C" {
+
+const char* fkp_dense_forward(const fkp::Dense* d) {
+    return fkp::reason([&] { fkp::forward(*d); });
+}
+
+const char* fkp_dense_backward(const fkp::Dense* d) {
+    return fkp::reason([&] { fkp::backward(*d); });
+}
+
+}

@@ -1,0 +1,86 @@
+"""Our kernels on oneDNN: is oneDNN there, build the C++ library once, load it.
+
+The library is compiled into Theano's compile directory, one copy per source,
+oneDNN, compiler and processor; every process after the first only loads it.
+"""
+import ctypes
+import hashlib
+import importlib.metadata
+import os
+import platform
+import subprocess
+import tempfile
+from pathlib import Path
+
+PACKAGES = {"onednn-cpu-gomp": "2023.2.0", "onednn-devel-cpu-gomp": "2023.2.0"}
+SOURCES = Path(__file__).parent
+# GCC 12 takes its own AVX-512 header for uninitialised (GCC bug 105593); 64-byte vectors stay inside the library.
+FLAGS = ["-O3", "-march=native", "-fopenmp", "-fPIC", "-std=c++17", "-Wno-psabi",
+         "-Wno-uninitialized", "-Wno-maybe-uninitialized"]
+
+
+class Unavailable(Exception):
+    """Why oneDNN does not run here: one line for the user."""
+
+
+def wheel_file(package, name):
+    """Path of the file `name` that pip installed with `package`; raises Unavailable."""
+    try:
+        files = importlib.metadata.files(package) or []
+    except importlib.metadata.PackageNotFoundError:
+        raise Unavailable("oneDNN is not installed: pip install %s" % " ".join(map("==".join, PACKAGES.items())))
+    for file in files:
+        if file.as_posix().endswith("/" + name) and file.locate().is_file():
+            return Path(file.locate()).resolve()
+    raise Unavailable("%s is missing from the package %s: pip install --force-reinstall %s" % (name, package, package))
+
+
+def processor():
+    """What `-march=native` depends on, as text; raises Unavailable on other platforms."""
+    if platform.system() != "Linux" or platform.machine() != "x86_64":
+        raise Unavailable("oneDNN is used on Linux x86-64 only, this is %s %s"
+                          % (platform.system(), platform.machine()))
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return "\n".join(sorted({line for line in lines if line.startswith(("flags", "model name"))}))
+
+
+def load(compiler, compiler_version, folder):
+    """The library as a ctypes.CDLL, built under `folder` if it is not there; raises Unavailable."""
+    headers = wheel_file("onednn-devel-cpu-gomp", "include/oneapi/dnnl/dnnl.hpp").parents[2]
+    onednn = wheel_file("onednn-cpu-gomp", "libdnnl.so.3")
+    sources = sorted(SOURCES.glob("*.cpp")) + sorted(SOURCES.glob("*.h"))
+    key = hashlib.sha256()
+    for part in [processor(), compiler, compiler_version, str(headers), str(onednn), " ".join(FLAGS),
+                 importlib.metadata.version("onednn-cpu-gomp")] + [path.read_text() for path in sources]:
+        key.update(part.encode() + b"\0")
+    target = Path(folder) / ("fkp-%s" % key.hexdigest()[:20]) / "libfkp.so"
+    if not target.is_file():
+        _build(compiler, headers, onednn, target)
+    try:
+        return ctypes.CDLL(str(target), mode=ctypes.RTLD_GLOBAL)  # Theano's own modules find sgemm_ here
+    except OSError as error:
+        raise Unavailable("the library %s cannot be loaded: %s" % (target, error))
+
+
+def _build(compiler, headers, onednn, target):
+    """Compile in a folder beside the target, then rename: other processes see all of it or nothing."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=str(target.parent)) as folder:
+        objects = [str(Path(folder) / (path.stem + ".o")) for path in sorted(SOURCES.glob("*.cpp"))]
+        _run_all([[compiler, *FLAGS, "-I%s" % headers, "-c", str(SOURCES / (Path(name).stem + ".cpp")), "-o", name]
+                  for name in objects])
+        library = str(Path(folder) / target.name)
+        _run_all([[compiler, "-shared", "-fopenmp", *objects, str(onednn), "-Wl,-rpath,%s" % onednn.parent,
+                   "-Wl,-soname,%s" % target.name, "-o", library]])
+        os.replace(library, str(target))
+
+
+def _run_all(commands):
+    """Run compilers side by side; raises Unavailable with the first error line."""
+    running = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+               for command in commands]
+    for process in running:
+        errors = process.communicate()[1]
+        if process.returncode:
+            lines = [line for line in errors.splitlines() if "error" in line] or errors.splitlines() or ["no message"]
+            raise Unavailable("the C++ compiler could not build the oneDNN kernels: %s" % lines[0])

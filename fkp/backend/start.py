@@ -1,0 +1,98 @@
+"""Decides whether oneDNN runs, and says so."""
+import os
+
+import lasagne.layers
+import lasagne.objectives
+import nolearn.lasagne.base
+import theano
+
+from .. import Problem
+from . import checks, library, ops, settings, substitute
+
+# dnnl_cpu_isa_t's bits
+AVX2, AVX512, BF16, AMX = 0x7, 0x27, 0xE7, 0xFEF
+reason = None  # why oneDNN does not run, or None
+
+
+def start():
+    """Load our library and put our Ops in place, or note the reason why not."""
+    global reason
+    try:
+        _refuse()
+        ops.use(library.load(theano.config.cxx, theano.gof.cmodule.gcc_version_str, theano.config.compiledir))
+    except library.Unavailable as error:
+        reason = str(error)
+        if os.environ.get("FKP_ONEDNN") == "1":
+            checks.fail("FKP_ONEDNN=1 asks for oneDNN, but: %s" % reason)
+        return
+    _install()
+
+
+def _refuse():
+    """Raise library.Unavailable where the user or Theano's settings speak against oneDNN."""
+    if settings.mode() == "0":
+        raise library.Unavailable("FKP_ONEDNN=0")
+    if theano.config.device != "cpu":
+        raise library.Unavailable("oneDNN is for the CPU, device is %s" % theano.config.device)
+    if theano.config.floatX != "float32":
+        raise library.Unavailable("oneDNN's Ops are float32, floatX is %s" % theano.config.floatX)
+    if not theano.config.cxx:
+        raise library.Unavailable("Theano's cxx is empty")
+
+
+def _install():
+    for module in (lasagne.layers, lasagne.layers.helper, lasagne.objectives, nolearn.lasagne.base):
+        module.get_output = substitute.get_output
+    create = nolearn.lasagne.base.NeuralNet._create_iter_funcs
+
+    def create_iter_funcs(self, layers, objective, update, output_type):
+        if update is substitute.original_nesterov:
+            update = substitute.nesterov_momentum
+        return create(self, layers, objective, update, output_type)
+
+    nolearn.lasagne.base.NeuralNet._create_iter_funcs = create_iter_funcs
+    theano.compile.optdb.register("fkp_nesterov_inplace", theano.tensor.opt.in2out(ops.nesterov_inplace), 75.5,
+                                  "fast_run", "inplace")
+
+
+def describe():
+    """One line: versions, device, precision and which Ops run."""
+    line = "Theano %s on %s, " % (theano.__version__, theano.config.device)
+    if reason is not None:
+        return line + "%s, Theano's own Ops: %s" % (theano.config.floatX, reason)
+    isa = ops.LIBRARY.fkp_isa()
+    have = [name for name, bits in (("AVX2", AVX2), ("AVX-512", AVX512), ("AMX", AMX)) if isa & bits == bits]
+    threads = ops.LIBRARY.fkp_threads()
+    return line + "%s, oneDNN %s (%s), %d thread%s" % (
+        substitute.precision, ops.LIBRARY.fkp_version().decode(), ", ".join(have[have[-1:] != ["AVX2"]:]) or "SSE",
+        threads, "s" * (threads != 1))
+
+
+def set_precision(precision):
+    """Multiply in 'float32' or 'bfloat16' in nets initialised from now on; raises Problem where that cannot be.
+
+    With bfloat16, weights and sums stay float32.
+    """
+    if precision not in ("float32", "bfloat16"):
+        raise Problem("precision is float32 or bfloat16, not %r" % (precision,))
+    if precision == "bfloat16":
+        if reason is not None:
+            raise Problem("bfloat16 needs oneDNN, and Theano's own Ops run here (%s): use float32" % reason)
+        if ops.LIBRARY.fkp_isa() & BF16 != BF16:
+            raise Problem("this processor has neither AMX nor AVX-512 BF16, bfloat16 would be slow: use float32")
+    substitute.precision = precision
+
+
+def random_variables(net):
+    """Shared variables with all random state of an initialised net's training function, in order of creation.
+
+    `get_value()` of each saves, `set_value()` of each restores the run's random
+    numbers exactly: ours, and those of Theano's MRG generator.
+    """
+    found = [variable for variable in net.train_iter_.get_shared() if getattr(variable.tag, "is_rng", False)]
+    return sorted(found, key=lambda variable: int(variable.auto_name.split("_")[1]))
+
+
+def report(net):
+    """{function: {Op: how often}}: which of our Ops the compiled functions of an initialised net hold."""
+    return {name: substitute.replaced(getattr(net, name)) for name in ("train_iter_", "eval_iter_", "predict_iter_")}
