@@ -36,7 +36,7 @@ LATER = ("left_eye_center", "right_eye_center") + SECOND  # the only points of t
 
 # Kaggle's numbers.
 SIZE = 96  # pixels along each side
-ROWS, TEST_ROWS, LOOKUP_ROWS = 7049, 1783, 27124
+ROWS, TEST_ROWS = 7049, 1783
 FIRST_ROWS, COMPLETE = 2284, 2140  # rows of the first scheme, and how many of them lack nothing
 ABSENT = (10, 13, 13, 17, 16, 16, 14, 59, 14, 48, 0, 15, 14, 9, 23)  # rows of the first scheme that lack each point
 ABSENT_LATER = 10  # rows of the second scheme that lack the mouth too
@@ -47,6 +47,7 @@ UNASKED = ((8, (9,)), (7, (7,)), (4, (7, 9)), (2, (6, 7, 8, 9)), (1, (14,)), (1,
            (1, (2, 6, 8)), (1, (12,)), (1, (0, 1, 2, 3, 4, 5)), (1, (5,)))
 UNASKED_LATER = 2  # images of the second scheme not asked for the mouth
 BATCH = 32  # faces painted at once: small enough for the processor's cache
+THREADS = 8  # at most: each holds dozens of pictures per face while it paints
 
 # The shape model, from the labels of complete rows: mean and sd of every column, and the main ways (principal
 # components, in pixels at one sd) in which the columns vary together. Order of COLUMNS, pixels.
@@ -144,7 +145,7 @@ def _batch(seed, kind, index, later):
 
 def _faces(n, seed, kind, later=False):
     """The first n faces of a set; `kind` keeps the sets of one seed apart."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # NumPy lets go of the interpreter while it computes
+    with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as pool:  # NumPy lets go of the interpreter while it computes
         batches = list(pool.map(lambda i: _batch(seed, kind, i, later), range(-(-n // BATCH))))
     if not batches:
         return np.zeros((0, SIZE, SIZE), np.uint8), np.zeros((0, 30), np.float32), np.zeros((0, 30), np.float32)
@@ -268,11 +269,14 @@ def main(arguments=None):
         parser.error("nothing to write: give a folder for the CSVs, or --sheet FILE.png")
     if options.rows < 0 or options.seed < 0:
         parser.error("--rows and --seed must not be negative")
-    if options.folder:
-        print("\n".join("wrote " + path for path in write_csvs(options.folder, options.rows, options.seed)))
-    if options.sheet:
-        write_sheet(options.sheet, options.seed, options.points)
-        print("wrote " + options.sheet)
+    try:
+        if options.folder:
+            print("\n".join("wrote " + path for path in write_csvs(options.folder, options.rows, options.seed)))
+        if options.sheet:
+            write_sheet(options.sheet, options.seed, options.points)
+            print("wrote " + options.sheet)
+    except OSError as error:
+        parser.error(f"cannot write: {error}")
     return 0
 
 

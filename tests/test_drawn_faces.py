@@ -224,3 +224,10 @@ def test_sheet_is_a_picture(faces, tmp_path):
 def test_without_anything_to_write_it_says_so():
     done = subprocess.run([sys.executable, PATH], check=False, capture_output=True, text=True)
     assert done.returncode == 2 and "give a folder for the CSVs, or --sheet FILE.png" in done.stderr
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(faces, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit) as stop:
+        faces.main([str(tmp_path / "file" / "new"), "--rows", "1"])
+    assert stop.value.code == 2 and "cannot write" in capsys.readouterr().err
