@@ -51,6 +51,7 @@ int block(const memory::desc& plane, const Shape& s) {
     if (plane == memory::desc(plane.get_dims(), plane.get_data_type(), Tag::nhwc)) return int(s.out);
     if (s.out % 16 == 0 && plane == memory::desc(plane.get_dims(), plane.get_data_type(), Tag::nChw16c)) return 16;
     if (s.out % 8 == 0 && plane == memory::desc(plane.get_dims(), plane.get_data_type(), Tag::nChw8c)) return 8;
+    if (plane == memory::desc(plane.get_dims(), plane.get_data_type(), Tag::nchw)) return 1;
     return 0;
 }
 
@@ -135,5 +136,7 @@ const char* fkp_version() {
 int fkp_isa() { return int(dnnl::get_effective_cpu_isa()); }
 
 int fkp_threads() { return omp_get_max_threads(); }
+
+void fkp_set_threads(int threads) { omp_set_num_threads(threads); }
 
 }

@@ -223,23 +223,33 @@ void start_backward(const Stage& s, const Plane& plane, T* gz, int64_t first, in
     }
 }
 
+// As `k` reads it.
+const void* plane_gradient(const Stage& s, const Kernel& k, int64_t first, int64_t count, float* gbias) {
+    void* gz = room().plane.bytes(k.plane.get_size() + 64);
+    const Plane plane = plane_of(s.shape, k.block);
+    if (k.plane.get_data_type() == memory::data_type::bf16)
+        start_backward(s, plane, static_cast<bfloat16*>(gz), first, count, gbias);
+    else start_backward(s, plane, static_cast<float*>(gz), first, count, gbias);
+    return gz;
+}
+
 // The sums over one part of the images, in the layout that oneDNN writes.
 struct Sums {
-    std::vector<float> weights, bias;
+    std::vector<float> weights, bias, again;  // again: where the bias's is not to be counted twice
 };
 
 void backward_piece(const Stage& s, const Kernel& weights, const Kernel* data, const memory& packed, int64_t first,
                     int64_t count, Sums& sums, const dnnl::stream& stream) {
     const Shape& shape = s.shape;
-    void* gz = room().plane.bytes(weights.plane.get_size() + 64);
-    const Plane plane = plane_of(shape, weights.block);
-    if (weights.plane.get_data_type() == memory::data_type::bf16)
-        start_backward(s, plane, static_cast<bfloat16*>(gz), first, count, sums.bias.data());
-    else start_backward(s, plane, static_cast<float*>(gz), first, count, sums.bias.data());
+    const void* gz = nullptr;
     if (data) {
+        gz = plane_gradient(s, *data, first, count, sums.bias.data());
         float* gx = s.gx + first * shape.in * shape.height * shape.width;
         run(*data, stream, {{DNNL_ARG_DIFF_DST, at(data->plane, gz)}, {DNNL_ARG_WEIGHTS, packed},
                             {DNNL_ARG_DIFF_SRC, at(data->image, gx)}});
+    }
+    if (!data || data->block != weights.block) {  // a single channel's kernels want two layouts
+        gz = plane_gradient(s, weights, first, count, data ? sums.again.data() : sums.bias.data());
     }
     float* gw = room().weights.of<float>(sums.weights.size());
     run(weights, stream, {{DNNL_ARG_SRC, at(weights.image, images(s, weights, first, count))},
@@ -285,6 +295,7 @@ void backward(const Stage& s) {
             for (int part = 0; part < parts; ++part) error.guard([&] {
                 sums[part].weights.assign(kernels.whole->weights.get_size() / sizeof(float), 0.f);
                 sums[part].bias.assign(shape.out + LANES, 0.f);
+                sums[part].again.assign(shape.out + LANES, 0.f);
                 for (int64_t p = pieces * part / parts; p < pieces * (part + 1) / parts; ++p) {
                     const int64_t first = p * size, count = std::min(size, shape.images - first);
                     const Kernel& k = kernels.of(count, size);
@@ -325,9 +336,7 @@ const char* fkp_stage_backward(const fkp::Stage* s) {
 const char* fkp_stage_refusal(const fkp::Shape* whole) {
     return fkp::reason([&] {
         fkp::Shape s = fkp::shape_of(*whole, 1);
-        int blocks[] = {fkp::kernel(fkp::FORWARD, s)->block, fkp::kernel(fkp::BACKWARD_WEIGHTS, s)->block};
-        if (s.in > 1 && fkp::kernel(fkp::BACKWARD_DATA, s)->block != blocks[1])
-            throw std::invalid_argument("oneDNN wants two layouts for the gradient of " + s.text());
+        for (fkp::Kind kind : {fkp::FORWARD, fkp::BACKWARD_DATA, fkp::BACKWARD_WEIGHTS}) fkp::kernel(kind, s);
     });
 }
 
