@@ -44,18 +44,23 @@ def processor():
     return "\n".join(sorted({line for line in lines if line.startswith(("flags", "model name"))}))
 
 
-def load(compiler, compiler_version, folder):
-    """The library as a ctypes.CDLL, built under `folder` if it is not there; raises Unavailable."""
+def path(compiler, compiler_version, folder):
+    """Where the library is, built under `folder` if it is not there; raises Unavailable."""
     headers = wheel_file("onednn-devel-cpu-gomp", "include/oneapi/dnnl/dnnl.hpp").parents[2]
     onednn = wheel_file("onednn-cpu-gomp", "libdnnl.so.3")
     sources = sorted(SOURCES.glob("*.cpp")) + sorted(SOURCES.glob("*.h"))
     key = hashlib.sha256()
     for part in [processor(), compiler, compiler_version, str(headers), str(onednn), " ".join(FLAGS),
-                 importlib.metadata.version("onednn-cpu-gomp")] + [path.read_text() for path in sources]:
+                 importlib.metadata.version("onednn-cpu-gomp")] + [source.read_text() for source in sources]:
         key.update(part.encode() + b"\0")
     target = Path(folder) / ("fkp-%s" % key.hexdigest()[:20]) / "libfkp.so"
     if not target.is_file():
         _build(compiler, headers, onednn, target)
+    return target
+
+
+def load(target):
+    """The library as a ctypes.CDLL; raises Unavailable."""
     try:
         return ctypes.CDLL(str(target), mode=ctypes.RTLD_GLOBAL)  # Theano's own modules find sgemm_ here
     except OSError as error:
@@ -66,7 +71,7 @@ def _build(compiler, headers, onednn, target):
     """Compile in a folder beside the target, then rename: other processes see all of it or nothing."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=str(target.parent)) as folder:
-        objects = [str(Path(folder) / (path.stem + ".o")) for path in sorted(SOURCES.glob("*.cpp"))]
+        objects = [str(Path(folder) / (source.stem + ".o")) for source in sorted(SOURCES.glob("*.cpp"))]
         _run_all([[compiler, *FLAGS, "-I%s" % headers, "-c", str(SOURCES / (Path(name).stem + ".cpp")), "-o", name]
                   for name in objects])
         library = str(Path(folder) / target.name)

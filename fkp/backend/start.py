@@ -19,12 +19,14 @@ def start():
     global reason
     try:
         _refuse()
-        ops.use(library.load(theano.config.cxx, theano.gof.cmodule.gcc_version_str, theano.config.compiledir))
+        path = library.path(theano.config.cxx, theano.gof.cmodule.gcc_version_str, theano.config.compiledir)
+        ops.use(library.load(path))
     except library.Unavailable as error:
         reason = str(error)
         if os.environ.get("FKP_ONEDNN") == "1":
             checks.fail("FKP_ONEDNN=1 asks for oneDNN, but: %s" % reason)
         return
+    _link(path.parent)
     _install()
 
 
@@ -38,6 +40,13 @@ def _refuse():
         raise library.Unavailable("oneDNN's Ops are float32, floatX is %s" % theano.config.floatX)
     if not theano.config.cxx:
         raise library.Unavailable("Theano's cxx is empty")
+
+
+def _link(folder):
+    """Put our sgemm_ (oneDNN's product) before the rest of the BLAS that settings.py chose."""
+    flags = theano.config.blas.ldflags
+    if flags and flags == settings.scipy_blas():
+        theano.config.blas.ldflags = "-L%s -lfkp %s" % (folder, flags)
 
 
 def _install():
