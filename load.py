@@ -176,13 +176,19 @@ def is_drawn(data=None):
     return data is None and not (DATA / "training.csv").exists()
 
 
-def lookup(data=None):
-    """IdLookupTable.csv: (row_ids, image_ids, features), features being indices into COLUMNS."""
+def lookup(ids, data=None):
+    """IdLookupTable.csv: (row_ids, image_ids, features), features being indices into COLUMNS.
+
+    `ids` are the test faces' ImageIds; Problem if it asks for one that is not among them.
+    """
     if is_drawn(data):
         from data import draw_faces
         row_ids, image_ids, names = zip(*draw_faces.lookup())
         return np.array(row_ids), np.array(image_ids), np.array([COLUMNS.index(name) for name in names])
-    return reader.read_lookup(Path(data or DATA) / "IdLookupTable.csv", COLUMNS)
+    path = Path(data or DATA) / "IdLookupTable.csv"
+    table = reader.read_lookup(path, COLUMNS)
+    reader.check_lookup(table, ids, path)
+    return table
 
 
 def _drawn(test, rows):
@@ -356,6 +362,6 @@ def open_net(path):
     Raises Problem for a file that is not one of ours.
     """
     from fkp import models  # imports the net scripts, which import this module
-    return models.open_net(path)
+    return models.open_net(Path(path))
 
 

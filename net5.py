@@ -10,7 +10,7 @@ shifts each training crop by an error that the level before really made.  (A
 crop centred on the truth teaches a specialist to answer "nothing to correct".)
 """
 import load  # first: prepares Theano
-from fkp import Problem, backend, cascade, cli, files, submission, training
+from fkp import Problem, backend, cascade, cli, figures, files, submission, training
 from net4 import AdjustVariable, EarlyStopping, RestoreBestWeights, masked_squared_error
 
 import numpy as np
@@ -118,9 +118,10 @@ def train(group, level, seen, found, images, args):
 
 
 def main():
-    p = cli.parser(__doc__, "data", "models", "epochs", "seed", "rows", "resume", "precision", "out")
+    p = cli.parser(__doc__, "data", "models", "epochs", "seed", "rows", "resume", "precision", "out", "show")
     p.set_defaults(epochs=EPOCHS)
     args = p.parse_args()
+    figures.use_display(args.show)
     if args.precision != "float32":
         backend.set_precision(args.precision)
     found = load.faces(data=args.data, rows=args.rows)
@@ -134,6 +135,7 @@ def main():
             nets = {group: train(group, level, points[level - 1], found, images, args) for group in load.GROUPS}
             points[level] = cascade.look_closer(nets, images, points[level - 1], LEVELS[level])
     rule = cascade.report(points, found)
+    figures.save(cascade.picture(points, rule, found), args.out / "net5.png", args.show)
     submission.write_for_test_faces(args, whole.add_specialists(LEVELS), rule, "submission-net5.csv")
 
 

@@ -8,7 +8,7 @@ import warnings
 import load
 import numpy as np
 
-from fkp import Problem
+from fkp import Problem, figures
 
 LEVELS = {2: 38, 3: 32}  # level -> side of its crops, in pixels
 RULES = [(1,), (2,), (3,), (1, 2), (2, 3), (1, 2, 3)]  # averages of levels; (1, 2, 3) is the originals'
@@ -193,16 +193,35 @@ def report(points, found):
     """Print every rule's error, side by side, per group and per keypoint.  Returns the best rule."""
     errors = validation_errors(points, found)
     print("\nValidation error in pixels (root mean square), on faces that no level trained on")
-    print("%-26s" % "" + "".join("%9s" % rule_name(rule) for rule in errors))
-    groups = dict({"all points": load.ALL_COLUMNS, "full scheme": load.COLUMNS}, **{
-        group: [load.ALL_COLUMNS[i] for i in own_columns(group)[0]] for group in load.GROUPS})
-    points_only = {name[:-2]: [name, name[:-1] + "y"] for name in load.ALL_COLUMNS if name.endswith("_x")}
-    for name, names in list(groups.items()) + list(points_only.items()):
-        index = [load.ALL_COLUMNS.index(n) for n in names]
-        print("%-26s" % name + "".join("%9.2f" % rms(error[:, index]) for error in errors.values()))
+    print("%-26s" % "levels averaged" + "".join("%9s" % rule_name(rule) for rule in errors))
+    for name, index in parts_of_a_face().items():
+        values = [rms(error[:, index]) for error in errors.values()]
+        if np.isfinite(values).any():
+            print("%-26s" % name + "".join("%9.2f" % v if np.isfinite(v) else "%9s" % "-" for v in values))
     best = best_rule(errors)
     print("The submission uses the best on the full scheme: %s." % rule_name(best), flush=True)
     return best
+
+
+def parts_of_a_face():
+    """{name: indices into ALL_COLUMNS}: the whole face, each group, each keypoint."""
+    at = load.ALL_COLUMNS.index
+    parts = {"all points": list(range(len(load.ALL_COLUMNS))), "full scheme": list(range(len(load.COLUMNS)))}
+    parts.update({group: own_columns(group)[0] for group in load.GROUPS})
+    parts.update({name[:-2]: [at(name), at(name) + 1] for name in load.ALL_COLUMNS if name.endswith("_x")})
+    return parts
+
+
+def picture(points, rule, found, n=8):
+    """Validation faces with the answer of `rule` and the truth, and both levels' error: a figure."""
+    order, cut = load.validation_first(found)
+    full = slice(0, len(load.COLUMNS))
+    rows = [row for row in order[:cut] if not np.isnan(found.keypoints[row, full]).any()][:n]
+    truth, answer = found.keypoints[rows, full], combine(points, rule)[rows, full]
+    captions = ["level 1: %.2f, cascade: %.2f pixels" % (rms(one - t), rms(a - t))
+                for one, a, t in zip(points[1][rows, full], answer, truth)]
+    return figures.gallery("The cascade on validation faces: prediction +, truth o", found.images[rows],
+                           answer, truth, captions)
 
 
 def rule_name(rule):

@@ -68,7 +68,7 @@ def errors_per_keypoint(title, errors):
     figure, axes = plt.subplots(figsize=(8, 0.32 * len(names) + 1.2))
     bars = axes.barh(names, values, color="#4477aa")
     axes.bar_label(bars, fmt="%.2f", padding=3, fontsize=8)
-    axes.axvline(np.mean(values), color="#cc6677", linewidth=1, label="mean %.2f" % np.mean(values))
+    axes.axvline(np.mean(values), color="#cc6677", linestyle=":", zorder=0, label="mean %.2f" % np.mean(values))
     axes.invert_yaxis()
     axes.set(xlabel="error in pixels (root mean square)", title=title, xlim=(0, 1.12 * max(values)))
     axes.legend(loc="lower right")
@@ -79,27 +79,36 @@ def loss_histories(histories):
     """Train (dashed) and valid (solid) loss of each net, log scale, best epoch marked.
 
     histories: {name: (history, half)}; `half` pixels are 1.0 of that net's
-    coordinates.  Left axis: loss, as trained on; right panel: pixels.
+    coordinates.  Left panel: loss, as trained on; right panel: pixels.
     """
     import matplotlib.pyplot as plt
-    figure, (left, right) = plt.subplots(1, 2, figsize=(13, 5.5), sharex=True)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(14, 5.5), sharex=True)
     colours = plt.get_cmap("tab20" if len(histories) > 10 else "tab10")
     for i, (name, (history, half)) in enumerate(histories.items()):
-        epochs = np.array([row["epoch"] for row in history])
-        for axes, convert in ((left, lambda loss: loss), (right, lambda loss: np.sqrt(loss) * half)):
-            train, valid = (convert(np.array([row[key] for row in history])) for key in ("train_loss", "valid_loss"))
-            axes.plot(epochs, train, "--", color=colours(i), linewidth=1, alpha=0.6)
-            axes.plot(epochs, valid, color=colours(i), linewidth=1.6, label=name)
-            best = int(np.nanargmin(valid)) if np.isfinite(valid).any() else 0
-            axes.plot(epochs[best], valid[best], "o", color=colours(i), markersize=6)
-            if axes is right:
-                axes.lines[-2].set_label("%s: %.2f px, epoch %d" % (name, valid[best], epochs[best]))
+        draw_history(left, history, 1, colours(i % colours.N), name)
+        best = draw_history(right, history, half, colours(i % colours.N), name)
+        right.lines[-2].set_label("%s: %.2f px, epoch %d" % (name, *best))
     for axes, label in ((left, "loss"), (right, "pixels (root mean square)")):
         axes.set(xlabel="epoch", ylabel=label, yscale="log")
         axes.grid(True, which="both", alpha=0.25)
-        axes.legend(fontsize=8)
+        axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
     right.yaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%.3g"))
     right.yaxis.set_minor_formatter(matplotlib.ticker.FormatStrFormatter("%.2g"))
+    right.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1))
     figure.suptitle("Solid: validation, dashed: training, dot: best epoch")
     figure.tight_layout()
     return figure
+
+
+def draw_history(axes, history, half, colour, name):
+    """One net's curves, as loss (half = 1) or in pixels.  Returns (best value, its epoch)."""
+    def values(key):
+        loss = np.array([row[key] for row in history])
+        return loss if half == 1 else np.sqrt(loss) * half
+    epochs = [row["epoch"] for row in history]
+    valid = values("valid_loss")
+    best = int(np.nanargmin(valid)) if np.isfinite(valid).any() else 0
+    axes.plot(epochs, values("train_loss"), "--", color=colour, linewidth=1, alpha=0.6)
+    axes.plot(epochs, valid, color=colour, linewidth=1.6)
+    axes.plot(epochs[best], valid[best], "o", color=colour, markersize=6)
+    return valid[best], epochs[best]

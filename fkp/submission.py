@@ -15,7 +15,7 @@ def write_for_test_faces(args, whole, rule, name):
     images = load.preprocessed(found.images, whole.preprocess)
     points = cascade.combine(whole.predict(images), rule)
     path = args.out / name
-    write(path, points, found.ids, load.lookup(args.data))
+    write(path, points, found.ids, load.lookup(found.ids, args.data))
     print("Submission: %s" % path, flush=True)
     return points
 
@@ -25,11 +25,7 @@ def write(path, points, ids, lookup):
     row_ids, image_ids, features = lookup
     values = choose_scheme(points, ids, image_ids, features)
     row_of = {image_id: row for row, image_id in enumerate(ids.tolist())}
-    missing = [image_id for image_id in image_ids.tolist() if image_id not in row_of]
-    if missing:
-        raise Problem("IdLookupTable.csv: asks for ImageId %d, which test.csv does not have; "
-                      "take both files from the same download" % missing[0])
-    rows = np.array([row_of[image_id] for image_id in image_ids.tolist()], int)
+    rows = [row_of[image_id] for image_id in image_ids.tolist()]
     locations = values[rows, features].clip(0, load.SIZE)
     text = io.StringIO()
     text.write(HEADER + "\n")

@@ -48,7 +48,7 @@ def pupil_offset(images, eye):
 def test_the_mean_face_is_a_submission_that_kaggle_takes(faces, real_data, tmp_path):
     mean = cascade.nanmean(faces.keypoints, 0, empty=0)
     test = load.faces(test=True, data=real_data)
-    lookup = load.lookup(real_data)
+    lookup = load.lookup(test.ids, real_data)
     submission.write(tmp_path / "mean.csv", np.tile(mean, (len(test.ids), 1)), test.ids, lookup)
     lines = (tmp_path / "mean.csv").read_text().split("\n")
     assert len(lines) == 27124 + 2 and lines[1].startswith("1,") and lines[-2].startswith("27124,")

@@ -66,6 +66,7 @@ def test_net5_trains_eight_specialists_and_reports_the_cascade(trained):
     assert names == {"net5-%s-%d.npz" % (group, win) for group in load.GROUPS for win in (38, 32)}
     assert "all points" in out["net5"] and "1+2+3" in out["net5"]
     assert (models / "submission-net5.csv").exists()
+    assert_picture(models / "net5.png")
 
 
 def assert_picture(path):

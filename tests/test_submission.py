@@ -68,8 +68,9 @@ def test_a_missing_value_is_never_written(tmp_path):
 
 
 def test_an_image_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(Problem, match="asks for ImageId 3, which test.csv does not have"):
-        submission.write(tmp_path / "s.csv", points(2), np.array([1, 2]), lookup())
+    (tmp_path / "IdLookupTable.csv").write_text("RowId,ImageId,FeatureName,Location\n1,1,nose_tip_x,\n2,9,nose_tip_x,\n")
+    with pytest.raises(Problem, match="IdLookupTable.csv, row 2 .*, column ImageId: 9 is not in test.csv"):
+        load.lookup(np.array([1, 2, 3]), tmp_path)
 
 
 @pytest.mark.parametrize("text", ["RowId,Location\n1,5\n", "Row,Location\n1,5\n2,5\n", "RowId,Location\n1,5\n2,5",
