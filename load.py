@@ -16,7 +16,7 @@ scaled to [-1, 1], see `scale`.  Pixels stay uint8 until a batch is made; see
 from collections import namedtuple
 from pathlib import Path
 
-from fkp import Problem, backend, files, reader  # backend comes before anything that imports Theano
+from fkp import Problem, backend, files, reader  # noqa: F401  backend comes before anything that imports Theano
 
 import numpy as np
 from nolearn.lasagne import BatchIterator

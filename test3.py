@@ -2,40 +2,59 @@
 
     python test3.py                # every trained net
     python test3.py net3 net4      # those
+    python test3.py --watch        # while a net trains: draws test3.png again and again
 
-Saves test3.png.
+A net that is being trained is shown as far as its last checkpoint.  Saves
+test3.png.
 """
 import load  # first: prepares Theano
 from fkp import Problem, cli, figures, models, training
+
+SECONDS = 30  # between two looks with --watch; checkpoints are not written more often
 
 
 def main():
     p = cli.parser(__doc__, "models", "out", "show")
     p.add_argument("nets", nargs="*", metavar="NET", help="names of model files, such as net3 or net5-LE-38")
+    p.add_argument("--watch", action="store_true", help="look again every %d seconds, until Ctrl-C" % SECONDS)
     args = p.parse_args()
     figures.use_display(args.show)
-    paths = [args.models / (name + ".npz") for name in args.nets] or trained(args.models)
-    histories = {path.stem: history_of(path) for path in paths}
-    print("%-14s %7s %7s %11s %11s %8s  %s" % ("net", "epochs", "best", "train loss", "valid loss", "pixels", "time"))
+    while True:
+        histories = {name: history_of(args.models, name) for name in args.nets or trained(args.models)}
+        print_table(histories)
+        figures.save(figures.loss_histories(histories), args.out / "test3.png", args.show,
+                     seconds=SECONDS if args.watch else None)
+        if not args.watch:
+            break
+
+
+def print_table(histories):
+    print("%-16s %7s %7s %11s %11s %8s  %s" % ("net", "epochs", "best", "train loss", "valid loss", "pixels", "time"))
     for name, (history, half) in histories.items():
         best = training.best_epoch(history)
-        print("%-14s %7d %7d %11.5f %11.5f %8.2f  %s" % (
+        print("%-16s %7d %7d %11.5f %11.5f %8.2f  %s" % (
             name, len(history), best["epoch"], best["train_loss"], best["valid_loss"],
             load.pixels(best["valid_loss"], half), training.duration(sum(row["dur"] for row in history))))
-    figures.save(figures.loss_histories(histories), args.out / "test3.png", args.show)
 
 
 def trained(folder):
-    """Paths of all model files; Problem if there is none."""
-    paths = sorted(path for path in folder.glob("net*.npz") if ".checkpoint" not in path.name)
-    if not paths:
+    """Names of all nets with a model or a checkpoint; Problem if there is none."""
+    names = sorted({path.name.split(".")[0] for path in folder.glob("net*.npz")})
+    if not names:
         raise Problem("%s: holds no trained net; train one first: python net1.py" % folder)
-    return paths
+    return names
 
 
-def history_of(path):
-    """(history, pixels that 1.0 stands for) of a model file."""
-    header = models.read(path)[1]
+def history_of(folder, name):
+    """(history, pixels that 1.0 stands for) of the checkpoint, if there is one, or else of the model file."""
+    path = folder / (name + ".npz")
+    checkpoint = training.checkpoint_path(path)
+    try:
+        header = models.open_header(checkpoint if checkpoint.exists() else path)
+    except Problem:
+        if not path.exists():
+            raise
+        header = models.open_header(path)  # the checkpoint went while we looked: training has ended
     if not header["history"]:
         raise Problem("%s: holds no history; train it again" % path)
     return header["history"], header["settings"].get("build", {}).get("win", load.SIZE) / 2

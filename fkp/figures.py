@@ -1,6 +1,7 @@
 """Pictures of faces, errors and loss histories; the same drawing function before and after training."""
 import os
 import sys
+import time
 
 import load
 import matplotlib
@@ -18,8 +19,11 @@ def use_display(show):
         matplotlib.use("Agg")
 
 
-def save(figure, path, show=None):
-    """Save as PNG, print the path, and open a window if there is a display (see `use_display`)."""
+def save(figure, path, show=None, seconds=None):
+    """Save as PNG, print the path, and open a window if there is a display (see `use_display`).
+
+    Waits until the window is closed, or for `seconds`.
+    """
     import matplotlib.pyplot as plt
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -27,7 +31,10 @@ def save(figure, path, show=None):
     except OSError as error:
         raise Problem("%s: cannot be written (%s); choose another folder with --out" % (path, error.strerror)) from None
     print("Picture: %s" % path, flush=True)
-    if show is not False and matplotlib.get_backend().lower() != "agg":
+    window = show is not False and matplotlib.get_backend().lower() != "agg"
+    if seconds:
+        (plt.pause if window else time.sleep)(seconds)
+    elif window:
         plt.show()
     plt.close(figure)
 

@@ -49,8 +49,8 @@ def write_npz(path, arrays):
             os.unlink(name)
 
 
-def read_npz(path, max_bytes=MAX_BYTES):
-    """Arrays of an .npz as a dict.  Raises Problem unless every size and shape is honest.
+def read_npz(path, only=None, max_bytes=MAX_BYTES):
+    """Arrays of an .npz as a dict (of the one named `only`).  Raises Problem unless every size and shape is honest.
 
     Sizes are compared before memory is taken: the zip entry's, the .npy
     header's, and the file's own (entries must be stored, not compressed, so
@@ -63,7 +63,8 @@ def read_npz(path, max_bytes=MAX_BYTES):
             total = sum(entry.file_size for entry in entries)
             if len(entries) > MAX_ARRAYS or total > min(max_bytes, path.stat().st_size):
                 raise ValueError("it claims more data than it holds")
-            return {_array_name(entry): _read_array(archive, entry) for entry in entries}
+            return {name: _read_array(archive, entry) for name, entry in zip(map(_array_name, entries), entries)
+                    if only in (None, name)}
     except FileNotFoundError:
         raise
     except (OSError, ValueError, TypeError, KeyError, EOFError, SyntaxError, NotImplementedError, RuntimeError,
@@ -121,6 +122,8 @@ def locked(folder):
         except OSError:
             raise Problem("%s: another run trains into this folder; wait for it or choose another with --models"
                           % folder) from None
+        for left_over in path.parent.glob("*.npz.*.tmp"):  # of a run that was killed while it wrote
+            left_over.unlink(missing_ok=True)
         yield
 
 

@@ -37,11 +37,22 @@ def read(path):
     try:
         arrays = files.read_npz(path)
     except FileNotFoundError:
-        raise Problem("%s: not found; train it first: python %s.py"
-                      % (path, str(path.stem).split("-")[0])) from None
+        raise missing(path) from None
     header = read_header(arrays, path)
     params = [arrays["param_%d" % i] for i in range(len(arrays)) if "param_%d" % i in arrays]
     return params, header
+
+
+def open_header(path):
+    """The header alone of a model file or a checkpoint; Problem as for `read`."""
+    try:
+        return read_header(files.read_npz(path, only="header"), path)
+    except FileNotFoundError:
+        raise missing(path) from None
+
+
+def missing(path):
+    return Problem("%s: not found; train it first: python %s.py" % (path, str(path.stem).split("-")[0]))
 
 
 def read_header(arrays, path):

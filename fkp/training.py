@@ -202,14 +202,22 @@ class Checkpoint:
 
     def __call__(self, net, history):
         interrupted = self.signals is not None and self.signals.caught is not None
-        if interrupted or time.time() >= self.next_save:
-            began = time.time()
-            self.save(net)
-            cost = time.time() - began
-            self.next_save = time.time() + max(CHECKPOINT_SECONDS, cost / CHECKPOINT_SHARE)
         if interrupted:
+            self.save(net)
             print("Saved after epoch %d; go on with --resume." % len(history), file=sys.stderr)
             raise StopIteration
+        if time.time() >= self.next_save:
+            began = time.time()
+            self.try_to_save(net)
+            cost = time.time() - began
+            self.next_save = time.time() + max(CHECKPOINT_SECONDS, cost / CHECKPOINT_SHARE)
+
+    def try_to_save(self, net):
+        """A disk that is full now may have room later: the training goes on."""
+        try:
+            self.save(net)
+        except Problem as problem:
+            print("Training goes on without a new checkpoint: %s" % problem, file=sys.stderr)
 
     def save(self, net):
         best = remembered(net)

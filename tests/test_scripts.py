@@ -171,6 +171,7 @@ def test_an_interrupted_script_saves_and_resumes(number, code, folder, tmp_path)
     out, err = process.communicate(timeout=120)
     assert process.returncode == code
     assert "go on with --resume" in err and "Traceback" not in err
+    assert run("test3", "--models", tmp_path, "--out", tmp_path).returncode == 0  # shows the checkpoint's history
     assert (tmp_path / "net2.checkpoint.npz").exists()
     done = run("net2", "--epochs", "99999", "--resume", *options[2:])
     assert done.returncode == 2 and "settings build" in done.stderr

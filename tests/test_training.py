@@ -144,6 +144,24 @@ def test_checkpoints_are_written_by_time(faces, tmp_path, monkeypatch):
     assert saved == [1, 2, 3, 4, 5, 6]
 
 
+def test_a_full_disk_does_not_end_the_training(faces, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(training, "CHECKPOINT_SHARE", 1e9)
+
+    def full(*args):
+        raise Problem("net.checkpoint.npz: cannot be written (No space left on device)")
+    monkeypatch.setattr(training.Checkpoint, "save", full)
+    run(build2, faces, tmp_path / "net.npz")
+    assert (tmp_path / "net.npz").exists()
+    assert "Training goes on without a new checkpoint: net.checkpoint.npz" in capsys.readouterr().err
+
+
+def test_what_a_killed_run_left_half_written_is_cleared(tmp_path):
+    (tmp_path / "net1.npz.abc.tmp").write_text("half")
+    with files.locked(tmp_path):
+        assert not list(tmp_path.glob("*.tmp"))
+
+
 @pytest.mark.parametrize("loss", [math.nan, math.inf, 1e9])
 def test_a_loss_that_is_lost_stops_the_run(loss, faces, tmp_path):
     training.set_seed(1)
