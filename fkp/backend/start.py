@@ -60,7 +60,7 @@ def _install():
         return create(self, layers, objective, update, output_type)
 
     nolearn.lasagne.base.NeuralNet._create_iter_funcs = create_iter_funcs
-    theano.compile.optdb.register("fkp_nesterov_inplace", theano.tensor.opt.in2out(ops.nesterov_inplace), 75.5,
+    theano.compile.optdb.register("fkp_nesterov_inplace", theano.tensor.opt.in2out(ops.nesterov_inplace), 70,
                                   "fast_run", "inplace")
 
 
@@ -98,7 +98,12 @@ def random_variables(net):
     `get_value()` of each saves, `set_value()` of each restores the run's random
     numbers exactly: ours, and those of Theano's MRG generator.
     """
-    found = [variable for variable in net.train_iter_.get_shared() if getattr(variable.tag, "is_rng", False)]
+    return in_order(net.train_iter_.get_shared())
+
+
+def in_order(variables):
+    """Those that hold random state, oldest first: Theano numbers shared variables as they are made."""
+    found = [variable for variable in variables if getattr(variable.tag, "is_rng", False)]
     return sorted(found, key=lambda variable: int(variable.auto_name.split("_")[1]))
 
 

@@ -198,12 +198,10 @@ def nesterov_momentum(loss_or_grads, params, learning_rate, momentum=0.9):
     grads = lasagne.updates.get_or_compute_grads(loss_or_grads, params)
     if any(v.dtype != "float32" for v in list(params) + list(grads)):
         return original_nesterov(grads, params, learning_rate, momentum)
-    updates = OrderedDict()
-    for param, grad in zip(params, grads):
-        value = param.get_value(borrow=True)
-        velocity = theano.shared(np.zeros(value.shape, value.dtype), broadcastable=param.broadcastable)
-        updates[param], updates[velocity] = ops.Nesterov()(param, velocity, grad, learning_rate, momentum)
-    return updates
+    velocities = [theano.shared(np.zeros_like(param.get_value(borrow=True)), broadcastable=param.broadcastable)
+                  for param in params]
+    found = [ops.Nesterov()(*arrays, learning_rate, momentum) for arrays in zip(params, velocities, grads)]
+    return OrderedDict([*zip(params, (new for new, _ in found)), *zip(velocities, (new for _, new in found))])
 
 
 def replaced(function):

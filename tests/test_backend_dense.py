@@ -1,0 +1,184 @@
+"""The fused dense layer, Nesterov's update, and the BLAS symbol."""
+import ctypes
+
+import lasagne
+import numpy as np
+import pytest
+import theano
+import theano.tensor as T
+from lasagne.layers import DenseLayer, DropoutLayer, InputLayer
+
+from fkp.backend import ops, settings, start, substitute
+from tests.test_backend_stage import close, kinds, numbers
+
+pytestmark = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)
+LINEAR = lasagne.nonlinearities.identity
+RECTIFY = lasagne.nonlinearities.rectify
+
+
+def dense(shape=(None, 7, 3), units=33, **settings):
+    lasagne.random.set_rng(np.random.RandomState(7))
+    return DenseLayer(InputLayer(shape), units, b=numbers(units, seed=3), **settings)
+
+
+def run(net, x, get_output):
+    """y and the gradients for W, b and x."""
+    image, weight = theano.tensor.TensorType("float32", [False] * x.ndim)(), T.matrix()
+    y = get_output(net, image)
+    wanted = [*lasagne.layers.get_all_params(net), image]
+    function = theano.function([image, weight], [y, *T.grad((y * weight).sum(), wanted)])
+    return function, function(x, numbers(len(x), 33, seed=5))
+
+
+@pytest.mark.parametrize("nonlinearity", [RECTIFY, LINEAR, None], ids=["rectify", "linear", "none"])
+@pytest.mark.parametrize("shape", [(6, 7, 3), (1, 40), (130, 4, 5, 6)], ids=str)
+def test_values_and_gradients_are_theanos(shape, nonlinearity):
+    net = dense((None, *shape[1:]), nonlinearity=nonlinearity)
+    ours, found = run(net, numbers(*shape, seed=1), substitute.get_output)
+    theirs, expected = run(net, numbers(*shape, seed=1), substitute.original_get_output)
+    assert kinds(ours) == {"Dense": 1, "DenseGradient": 1} and not kinds(theirs)
+    for one, other in zip(found, expected):
+        close(one, other)
+
+
+def test_an_empty_batch_has_an_empty_output_and_no_gradient():
+    """Theano's own Dot22 raises here."""
+    y, weights, bias, x = run(dense((None, 21)), numbers(0, 21), substitute.get_output)[1]
+    assert y.shape == (0, 33) and x.shape == (0, 21) and not weights.any() and not bias.any()
+
+
+def test_the_values_are_numpys():
+    net, x = dense(), numbers(6, 7, 3)
+    weights, bias = [p.get_value().astype("float64") for p in (net.W, net.b)]
+    close(run(net, x, substitute.get_output)[1][0], np.maximum(x.reshape(6, 21).astype("float64") @ weights + bias, 0))
+
+
+class Another(DenseLayer):
+    """Might compute anything."""
+
+
+@pytest.mark.parametrize("net", [
+    dense(nonlinearity=lasagne.nonlinearities.softmax),
+    DenseLayer(InputLayer((None, 5)), 3, b=None),
+    Another(InputLayer((None, 5)), 3),
+])
+def test_it_leaves_other_layers_alone(net):
+    assert not substitute.find_groups(lasagne.layers.get_all_layers(net), [net])
+
+
+@pytest.mark.parametrize("dropout", [{"p": 0.5, "rescale": False}, {"p": 0}, {"p": theano.shared(np.float32(0.5))},
+                                     {"p": 0.9999999}], ids=str)
+def test_other_dropouts_stay_lasagnes(dropout):
+    net = DropoutLayer(dense(), **dropout)
+    groups = substitute.find_groups(lasagne.layers.get_all_layers(net), [net])
+    assert list(groups) == [net.input_layer] and groups[net.input_layer].dropout is None
+
+
+def test_dropout_after_a_linear_layer_stays_lasagnes():
+    net = DropoutLayer(dense(nonlinearity=None))
+    assert substitute.find_groups(lasagne.layers.get_all_layers(net), [net])[net.input_layer].dropout is None
+    with pytest.raises(ValueError, match="leaves no trace"):
+        ops.Dense(rectify=False, threshold=5)
+
+
+def test_strided_input_gives_the_same():
+    wide, net = numbers(6, 42), dense((None, 21))
+    outputs = []
+    for x in (wide[:, ::2], np.ascontiguousarray(wide[:, ::2]), wide[:, ::-1][:, 1::2][:, ::-1]):
+        cells = [[None]]
+        ops.Dense().perform(None, [x, net.W.get_value(), net.b.get_value()], cells)
+        outputs.append(cells[0][0])
+    np.testing.assert_array_equal(outputs[0], outputs[1])
+    np.testing.assert_array_equal(outputs[0], outputs[2])
+
+
+def test_nan_comes_through():
+    x = numbers(2, 7, 3)
+    x[0, 0, 0] = np.nan
+    y = run(dense(), x, substitute.get_output)[1][0]
+    assert np.isnan(y[0]).all() and not np.isnan(y[1]).any()
+
+
+def test_shapes_that_do_not_fit_are_named():
+    with pytest.raises(ValueError, match=r"weights of shape \(21, 33\) do not fit an input of shape \(2, 20\)"):
+        ops.Dense().perform(None, [numbers(2, 20), numbers(21, 33), numbers(33)], [[None]])
+
+
+def test_a_net_with_branches_shares_what_is_before_them():
+    trunk = DropoutLayer(dense((None, 21)))
+    both = [DenseLayer(trunk, 4, nonlinearity=None), DenseLayer(trunk, 4, nonlinearity=None)]
+    both[1].W.set_value(both[0].W.get_value())
+    x = T.matrix()
+    function = theano.function([x], substitute.get_output(both, x))
+    assert kinds(function) == {"Dense": 3}
+    np.testing.assert_array_equal(*function(numbers(6, 21)))  # one mask for both
+
+
+def test_several_inputs_and_given_outputs_work_as_in_lasagne():
+    left, right = InputLayer((None, 5)), InputLayer((None, 5))
+    net = DenseLayer(lasagne.layers.ElemwiseSumLayer([DenseLayer(left, 4), DenseLayer(right, 4)]), 3)
+    x, y = numbers(2, 5), numbers(2, 5, seed=1)
+    close(substitute.get_output(net, {left: x, right: y}).eval(),
+          substitute.original_get_output(net, {left: x, right: y}).eval())
+    with pytest.raises(ValueError, match="one input for a net with 2 input layers"):
+        substitute.get_output(net, x)
+
+
+def nesterov(update, steps=3):
+    """Parameters after some steps with a schedule that changes rate and momentum."""
+    parameters = [theano.shared(numbers(*shape)) for shape in [(200, 300), (7,), (3, 2, 2, 2)]]
+    rate, momentum = theano.shared(np.float32(0.03)), theano.shared(np.float32(0.9))
+    loss = sum((p ** 2).sum() + p.sum() for p in parameters)
+    updates = update(loss, parameters, learning_rate=rate, momentum=momentum)
+    function = theano.function([], loss, updates=updates)
+    for step in range(steps):
+        function()
+        rate.set_value(np.float32(0.03 - 0.01 * step))
+        momentum.set_value(np.float32(0.9 + 0.03 * step))
+    return function, [v.get_value() for v in updates]
+
+
+def test_nesterov_is_lasagnes():
+    function, found = nesterov(substitute.nesterov_momentum)
+    expected = nesterov(substitute.original_nesterov)[1]
+    assert kinds(function) == {"Nesterov": 3}
+    assert all(n.op.inplace for n in function.maker.fgraph.toposort() if isinstance(n.op, ops.Nesterov))
+    for one, other in zip(found, expected):
+        close(one, other, 1e-5)
+
+
+def test_nesterov_takes_plain_numbers_and_does_not_touch_what_is_not_updated():
+    parameter = theano.shared(np.ones(3, "float32"))
+    updates = substitute.nesterov_momentum([parameter * 2], [parameter], 0.1)
+    value = theano.function([], updates[parameter])()
+    close(value, np.full(3, 1 - 0.2 - 0.9 * 0.2, "float32"), 1e-6)
+    np.testing.assert_array_equal(parameter.get_value(), np.ones(3, "float32"))
+
+
+def test_nesterov_leaves_other_types_to_lasagne():
+    parameter = theano.shared(np.ones(3))
+    updates = substitute.nesterov_momentum((parameter ** 2).sum(), [parameter], 0.1)
+    assert not any(isinstance(v.owner.op, ops.Nesterov) for v in updates.values())
+
+
+@pytest.mark.parametrize("transpose", [(b"N", b"N"), (b"T", b"N"), (b"N", b"T"), (b"T", b"T")])
+def test_sgemm_is_fortrans(transpose):
+    m, n, k = 5, 7, 3
+    a = np.asfortranarray(numbers(m, k) if transpose[0] == b"N" else numbers(k, m))
+    b = np.asfortranarray(numbers(k, n) if transpose[1] == b"N" else numbers(n, k))
+    c = np.asfortranarray(numbers(m, n, seed=4))
+    expected = 2 * (a if transpose[0] == b"N" else a.T) @ (b if transpose[1] == b"N" else b.T) + 0.5 * c
+    number, real = (lambda v: ctypes.byref(ctypes.c_int(v))), (lambda v: ctypes.byref(ctypes.c_float(v)))
+    ops.LIBRARY.sgemm_(*transpose, number(m), number(n), number(k), real(2), ctypes.c_void_p(a.ctypes.data),
+                       number(a.shape[0]), ctypes.c_void_p(b.ctypes.data), number(b.shape[0]), real(0.5),
+                       ctypes.c_void_p(c.ctypes.data), number(m))
+    close(c, expected)
+
+
+def test_theanos_own_products_run_on_it():
+    if "-lfkp" not in theano.config.blas.ldflags:
+        pytest.skip("the BLAS was chosen by the user")
+    a, b = T.matrix(), T.matrix()
+    function = theano.function([a, b], T.dot(a, b))
+    close(function(numbers(4, 5), numbers(5, 6)), numbers(4, 5) @ numbers(5, 6))
+    assert settings.scipy_blas() in theano.config.blas.ldflags

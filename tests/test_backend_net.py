@@ -1,0 +1,240 @@
+"""Whole nets: ours against Theano's own Ops, the same seed twice, bfloat16, checkpointed random state."""
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import lasagne
+import numpy as np
+import pytest
+import theano
+from lasagne import layers
+from nolearn.lasagne import NeuralNet, TrainSplit
+
+import fkp
+from fkp import backend
+from fkp.backend import start, substitute
+
+ours_only = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def net3(p=0.0, **settings):
+    """net3's layers on small pictures, initialised; with p, dropout behind pools and a hidden layer."""
+    np.random.seed(1)
+    lasagne.random.set_rng(np.random.RandomState(1))
+    drop = [(layers.DropoutLayer, {"p": p})] * bool(p)
+    net = NeuralNet([
+        (layers.InputLayer, {"shape": (None, 1, 31, 30)}),
+        (layers.Conv2DLayer, {"num_filters": 32, "filter_size": 3}), (layers.MaxPool2DLayer, {"pool_size": 2}), *drop,
+        (layers.Conv2DLayer, {"num_filters": 64, "filter_size": 2}), (layers.MaxPool2DLayer, {"pool_size": 2}), *drop,
+        (layers.Conv2DLayer, {"num_filters": 128, "filter_size": 2}), (layers.MaxPool2DLayer, {"pool_size": 2}),
+        (layers.DenseLayer, {"num_units": 50}), *drop,
+        (layers.DenseLayer, {"num_units": 50}),
+        (layers.DenseLayer, {"num_units": 30, "nonlinearity": None}),
+    ], regression=True, update_learning_rate=theano.shared(np.float32(0.03)), update_momentum=0.9, max_epochs=3,
+        train_split=TrainSplit(0.2), **settings)
+    net.initialize()
+    return net
+
+
+def pictures(n=150):
+    """n pictures with a bright square and 30 numbers that say where it is."""
+    random = np.random.RandomState(0)
+    x, place = random.rand(n, 1, 31, 30).astype("float32") * 0.2, random.randint(3, 24, (n, 2))
+    for image, (row, column) in zip(x, place):
+        image[0, row:row + 4, column:column + 4] += 0.8
+    return x, np.repeat(place, 15, axis=1).astype("float32") / 15 - 1
+
+
+def history(net):
+    return [(row["train_loss"], row["valid_loss"]) for row in net.train_history_]
+
+
+def masked(prediction, target):
+    """Squared error where the target is known."""
+    known = theano.tensor.invert(theano.tensor.isnan(target))
+    return theano.tensor.switch(known, (prediction - target) ** 2, 0)
+
+
+@ours_only
+def test_a_net_is_replaced_whole_and_says_so():
+    net = net3(0.3)
+    forward = {"Stage": 3, "Dense": 3}
+    assert backend.report(net) == {
+        "train_iter_": {"Stage": 3, "StageGradient": 3, "Dense": 3, "DenseGradient": 3, "Nesterov": 12},
+        "eval_iter_": forward, "predict_iter_": forward}
+
+
+@ours_only
+@pytest.mark.parametrize("loss", [None, masked], ids=["squared", "masked"])
+def test_three_epochs_give_theanos_losses(monkeypatch, loss):
+    x, y = pictures()
+    if loss:
+        y[::3, 4:] = np.nan
+    found = net3(objective_loss_function=loss).fit(x, y)
+    monkeypatch.setattr("nolearn.lasagne.base.get_output", substitute.original_get_output)
+    monkeypatch.setattr(substitute, "nesterov_momentum", substitute.original_nesterov)
+    expected = net3(objective_loss_function=loss).fit(x, y)
+    assert backend.report(found)["train_iter_"] and not backend.report(expected)["train_iter_"]
+    np.testing.assert_allclose(history(found), history(expected), rtol=1e-3)
+    np.testing.assert_allclose(found.predict(x), expected.predict(x), rtol=1e-2, atol=1e-3)
+    assert history(found)[-1][0] < history(found)[0][0]
+
+
+def test_the_same_seed_gives_the_same_losses_to_the_bit():
+    x, y = pictures()
+    assert history(net3(0.3).fit(x, y)) == history(net3(0.3).fit(x, y))
+
+
+def test_a_restored_run_goes_on_to_the_bit():
+    x, y = pictures()
+    whole, first, second = net3(0.3), net3(0.3), net3(0.3)
+    whole.fit(x, y, epochs=2)
+    first.fit(x, y, epochs=1)
+    saved = [v.get_value() for v in backend.random_variables(first)]
+    assert len(saved) == 3
+    for one, other in zip(backend.random_variables(first), backend.random_variables(second)):
+        other.set_value(one.get_value())
+    second.load_params_from(first.get_all_params_values())
+    for one, other in zip(velocities(first), velocities(second)):
+        other.set_value(one.get_value())
+    second.fit(x, y, epochs=1)
+    assert history(second)[0] == history(whole)[1]
+
+
+def velocities(net):
+    updated = [v for v in net.train_iter_.get_shared() if v not in net.get_all_params()]
+    return sorted((v for v in updated if v.ndim), key=lambda v: int(v.auto_name.split("_")[1]))
+
+
+def test_random_variables_keep_their_order():
+    found = [[v.get_value() for v in backend.random_variables(net)] for net in (net3(0.3), net3(0.3))]
+    assert len(found[0]) == 3
+    for one, other in zip(*found):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_theanos_own_random_streams_are_found():
+    np.random.seed(1)
+    net = NeuralNet([(layers.InputLayer, {"shape": (None, 4)}), (layers.DropoutLayer, {}),
+                     (layers.DenseLayer, {"num_units": 2, "nonlinearity": lasagne.nonlinearities.tanh})],
+                    regression=True, update_learning_rate=0.1)
+    net.initialize()
+    (variable,) = backend.random_variables(net)
+    assert variable.get_value().shape[1] == 6  # MRG31k3p's state
+    assert backend.random_variables(net)[0] is variable
+
+
+@ours_only
+def test_bfloat16_learns_the_same():
+    if start.ops.LIBRARY.fkp_isa() & start.BF16 != start.BF16:
+        with pytest.raises(fkp.Problem, match="neither AMX nor AVX-512 BF16"):
+            backend.set_precision("bfloat16")
+        pytest.skip("this processor has no bfloat16")
+    x, y = pictures()
+    expected = history(net3().fit(x, y))
+    backend.set_precision("bfloat16")
+    try:
+        net = net3().fit(x, y)
+    finally:
+        backend.set_precision("float32")
+    assert backend.report(net)["train_iter_"]["Stage"] == 3
+    assert any(node.op.bf16 for node in net.train_iter_.maker.fgraph.toposort() if hasattr(node.op, "bf16"))
+    np.testing.assert_allclose(history(net), expected, rtol=0.02)
+    assert history(net) != expected
+
+
+def test_other_precisions_are_refused():
+    with pytest.raises(fkp.Problem, match="float32 or bfloat16, not 'float16'"):
+        backend.set_precision("float16")
+
+
+def test_describe_is_one_line():
+    assert "\n" not in backend.describe() and backend.describe().startswith("Theano 1.0.5 on cpu, float32, ")
+
+
+def python(code, **environment):
+    """Run code in a fresh interpreter."""
+    return subprocess.run([sys.executable, "-c", code], cwd=str(ROOT), text=True, capture_output=True,
+                          env={**os.environ, **environment})
+
+
+SHORT = "import fkp.backend as b; print(b.describe())"
+
+
+def test_onednn_can_be_switched_off():
+    found = python("import fkp.backend as b, fkp; print(b.describe(), b.start.substitute.precision)\n"
+                   "try: b.set_precision('bfloat16')\nexcept fkp.Problem as p: print(p)", FKP_ONEDNN="0")
+    assert found.returncode == 0 and not found.stderr
+    assert found.stdout.splitlines()[0].endswith("float32, Theano's own Ops: FKP_ONEDNN=0 float32")
+    assert found.stdout.splitlines()[1].startswith("bfloat16 needs oneDNN, and Theano's own Ops run here (FKP_ONEDNN=0)")
+
+
+def test_other_values_of_the_switch_are_refused():
+    found = python(SHORT, FKP_ONEDNN="yes")
+    assert found.returncode == 2 and found.stderr == "FKP_ONEDNN is auto, 0 or 1, not 'yes'\n"
+
+
+MISSING = """
+import importlib.metadata as m
+files = m.files
+def none(name):
+    if name.startswith("onednn"): raise m.PackageNotFoundError(name)
+    return files(name)
+m.files = none
+""" + SHORT
+
+
+def test_a_missing_library_is_named_and_theanos_ops_run():
+    found = python(MISSING)
+    assert found.returncode == 0 and "Theano's own Ops: oneDNN is not installed: pip install onednn-cpu" in found.stdout
+    found = python(MISSING, FKP_ONEDNN="1")
+    assert found.returncode == 2 and found.stderr.startswith("FKP_ONEDNN=1 asks for oneDNN, but: oneDNN is not inst")
+    assert found.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("flags", ["floatX=float64", "cxx="])
+def test_theano_flags_that_speak_against_it_are_named(flags):
+    found = python(SHORT, THEANO_FLAGS=flags)
+    assert found.returncode == 0 and "Theano's own Ops: " in found.stdout
+
+
+@ours_only
+def test_the_users_settings_win():
+    found = python("import fkp.backend, theano; print(theano.config.allow_gc, theano.config.blas.ldflags)",
+                   THEANO_FLAGS="allow_gc=True,blas.ldflags=-lm")
+    assert found.stdout.split() == ["True", "-lm"]
+
+
+@pytest.mark.parametrize(("version", "refused"), [((3, 8), True), ((3, 9), False), ((3, 11), False), ((3, 12), True)])
+def test_other_pythons_get_one_line(version, refused):
+    found = python("from fkp.backend import checks\nchecks.check_python(%r)" % (version,))
+    assert found.returncode == (2 if refused else 0)
+    assert not refused or found.stderr == (
+        "Python 3.9 to 3.11 is needed, this is %d.%d: Theano 1.0.5 cannot be installed on others; "
+        "use for example python3.11 -m venv venv\n" % version)
+
+
+def test_a_missing_compiler_gets_one_line(tmp_path):
+    found = python(SHORT, PATH=str(tmp_path), THEANO_FLAGS="")
+    assert found.returncode == 2
+    assert found.stderr == "no C++ compiler was found, Theano needs one: apt-get install g++ python3-dev\n"
+
+
+def test_missing_headers_get_one_line():
+    found = python("import sysconfig; sysconfig.get_paths = lambda: {'include': '/nowhere'}\n" + SHORT, THEANO_FLAGS="")
+    assert found.returncode == 2 and found.stderr == ("/nowhere/Python.h was not found, Theano needs Python's headers: "
+                                                      "apt-get install python3-dev\n")
+
+
+@ours_only
+def test_a_broken_library_is_a_reason_not_a_crash(tmp_path):
+    from fkp.backend import library
+    broken = tmp_path / "libfkp.so"
+    broken.write_text("not a library")
+    with pytest.raises(library.Unavailable, match="cannot be loaded"):
+        library.load(broken)
+    with pytest.raises(library.Unavailable, match="could not build"):
+        library._build("false", tmp_path, tmp_path / "libdnnl.so", tmp_path / "new" / "libfkp.so")
+    assert not (tmp_path / "new" / "libfkp.so").exists()
