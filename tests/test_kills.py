@@ -1,0 +1,72 @@
+"""SIGKILL at random moments: what was saved stays readable, and the resumed run ends as if nothing had happened.
+
+FKP_KILLS=20 kills more often than the 3 times of a usual test run.
+"""
+import os
+import random
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+from fkp import files, models, training
+
+KILLS = int(os.environ.get("FKP_KILLS", 3))
+EPOCHS = 40
+# net2 with a checkpoint after every epoch, so that many kills fall into the writing of one
+DRIVER = """
+import sys
+sys.argv[0] = "net2.py"
+import load
+from fkp import cli, training
+training.CHECKPOINT_SECONDS, training.CHECKPOINT_SHARE = 0, 1e9
+import net2
+cli.run(net2.main)
+"""
+
+
+def start(folder, models):
+    options = ["--epochs", str(EPOCHS), "--data", str(folder), "--models", str(models), "--resume"]
+    return subprocess.Popen([sys.executable, "-c", DRIVER, *options], cwd=ROOT, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    from data import draw_faces
+    path = tmp_path_factory.mktemp("csvs")
+    draw_faces.write_csvs(path, rows=60)
+    return path
+
+
+def test_killed_at_any_moment_a_run_ends_as_if_nothing_had_happened(folder, tmp_path):
+    whole = start(folder, tmp_path / "whole")
+    _, err = whole.communicate(timeout=300)
+    assert whole.returncode == 0, err
+    moments = random.Random(0)
+    path = tmp_path / "killed" / "net2.npz"
+    for _ in range(KILLS):
+        process = start(folder, path.parent)
+        epochs_before_the_kill = moments.randrange(1, 4)
+        try:
+            for line in process.stdout:
+                if line.strip()[:1].isdigit() and "s" in line:
+                    epochs_before_the_kill -= 1
+                if epochs_before_the_kill == 0:
+                    break
+            process.communicate(timeout=moments.random() * 0.1)  # then anywhere in an epoch or a save
+        except subprocess.TimeoutExpired:
+            pass
+        process.kill()
+        process.communicate()
+        for left in path.parent.glob("*.npz"):
+            files.read_npz(left)  # readable, whatever happened
+    last = start(folder, path.parent)
+    _, err = last.communicate(timeout=300)
+    assert last.returncode == 0, err
+    a, b = (models.read(p) for p in (tmp_path / "whole" / "net2.npz", path))
+    assert [p.tobytes() for p in a[0]] == [p.tobytes() for p in b[0]]
+    assert ([(row["train_loss"], row["valid_loss"]) for row in a[1]["history"]]
+            == [(row["train_loss"], row["valid_loss"]) for row in b[1]["history"]])
+    assert not training.checkpoint_path(path).exists() and not list(path.parent.glob("*.tmp"))
