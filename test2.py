@@ -2,12 +2,19 @@
 
     python test2.py                # the best net there is
     python test2.py net1           # that one; net5 is the whole cascade
+    python test2.py net5 --image PHOTO.jpg
 
 Saves test2-NET-test.png (test faces), test2-NET-valid.png (validation faces,
-prediction in red, truth in green) and test2-NET-errors.png.
+prediction in red, truth in green) and test2-NET-errors.png.  With --image it
+predicts on your own photo instead: the whole photo is taken as one face,
+unless --box says where it is or OpenCV is installed and finds faces; the
+result is PHOTO-NET.png, with the keypoints beside it in PHOTO-NET.csv.
 """
+import argparse
+from pathlib import Path
+
 import load  # first: prepares Theano
-from fkp import Problem, cascade, cli, figures
+from fkp import Problem, cascade, cli, figures, photo
 
 import numpy as np
 
@@ -39,9 +46,15 @@ def best_there_is(models):
 def main():
     p = cli.parser(__doc__, "data", "models", "rows", "seed", "out", "show")
     p.add_argument("net", nargs="?", metavar="NET", help="net1 ... net5, or another model's name such as net1-plain")
+    p.add_argument("--image", metavar="PHOTO", type=Path, help="predict on this picture instead")
+    p.add_argument("--box", metavar="X,Y,W,H", type=box, help="where the face is on it, in pixels")
     args = p.parse_args()
+    if args.box and not args.image:
+        p.error("argument --box: goes with --image")
     figures.use_display(args.show)
     name = args.net or best_there_is(args.models)
+    if args.image:
+        return show_photo(name, args)
     found = load.faces(data=args.data, rows=args.rows)
     cli.greet(args, found.origin)
     predict, header, preprocess = predictor(name, args.models)
@@ -49,6 +62,25 @@ def main():
     random = np.random.RandomState(args.seed)
     show_test_faces(name, predict, preprocess, random, args)
     show_validation(name, predict, preprocess, found, random, args)
+
+
+def box(text):
+    """'10,20,200,200' -> (10, 20, 200, 200)."""
+    try:
+        x, y, w, h = map(int, text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError("%r is not of the form x,y,w,h in whole pixels" % text) from None
+    return x, y, w, h
+
+
+def show_photo(name, args):
+    predict, header, preprocess = predictor(name, args.models)
+    picture, squares, points = photo.predict(args.image, args.box, predict, preprocess)
+    target = args.out / ("%s-%s" % (args.image.stem, name))
+    print("%d face%s on %s; %s was trained on %s." % (len(squares), "s" * (len(squares) > 1), args.image, name,
+                                                     cascade.describe(header["data"])))
+    photo.write_csv(target.with_suffix(".csv"), points)
+    figures.save(figures.photo(picture, squares, points), target.with_suffix(".png"), args.show)
 
 
 def show_test_faces(name, predict, preprocess, random, args):

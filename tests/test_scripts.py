@@ -94,6 +94,23 @@ def test_test2_shows_predictions_and_errors(net, trained, folder, tmp_path):
     assert "left_eye_center" in done.stdout
 
 
+def test_test2_predicts_on_a_photo(trained, tmp_path):
+    from data import draw_faces
+    photo = Image.fromarray(draw_faces.draw(1)[0][0]).resize((300, 300))
+    photo.save(tmp_path / "me.jpg")
+    done = run("test2", "net1", "--models", trained[0], "--image", tmp_path / "me.jpg", "--out", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "1 face on" in done.stdout
+    assert_picture(tmp_path / "me-net1.png")
+    assert (tmp_path / "me-net1.csv").read_text().count("\n") == 16
+
+
+def test_a_box_needs_a_photo_and_four_numbers(tmp_path):
+    for options, message in ((["--box", "1,2,3,4"], "goes with --image"), (["--box", "1,2"], "not of the form")):
+        done = run("test2", *options)
+        assert done.returncode == 2 and message in done.stderr and done.stderr.count("\n") == 1
+
+
 def test_test3_plots_the_loss_history(trained, tmp_path):
     done = run("test3", "--models", trained[0], "--out", tmp_path)
     assert (done.returncode, done.stderr) == (0, "")

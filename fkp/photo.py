@@ -1,0 +1,104 @@
+"""A user's own photo: one face, a box around one, or all that OpenCV finds."""
+import csv
+import io
+import warnings
+
+import load
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from fkp import Problem, files
+
+SMALLEST = 8  # pixels: a face that is smaller shows nothing
+
+
+def predict(path, box, predictor, preprocess):
+    """Find the keypoints on a photo.
+
+    box: (x, y, w, h) in pixels of the photo as a viewer shows it, or None.
+    predictor: takes prepared images (n, 96, 96), gives points (n, 34).
+    Returns the photo (PIL, RGB), the squares (left, upper, side) of its faces
+    and points (n, 30) in the photo's pixels.
+    """
+    photo = open_photo(path)
+    squares = [square(found, photo.size, path) for found in ([box] if box else find_faces(photo))]
+    faces = np.stack([cut(photo, found) for found in squares])
+    points = predictor(load.preprocessed(faces, preprocess))[:, :len(load.COLUMNS)]
+    corner = np.array([[left, upper] for left, upper, _ in squares])
+    side = np.array([found[2] for found in squares])[:, None, None]
+    xy = points.reshape(len(points), -1, 2) * side / load.SIZE + corner[:, None]
+    return photo, squares, xy.reshape(points.shape)
+
+
+def open_photo(path):
+    """The picture as a viewer shows it: turned as its EXIF data says, transparent parts white, RGB."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as opened:
+                photo = ImageOps.exif_transpose(opened)
+                if photo.mode.startswith("I") or photo.mode == "F":
+                    photo = _to_bytes(photo)
+                photo = photo.convert("RGBA")
+    except FileNotFoundError:
+        raise Problem("%s: not found; name a picture after --image" % path) from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise Problem("%s: has more than %d million pixels; make it smaller"
+                      % (path, Image.MAX_IMAGE_PIXELS // 1000000)) from None
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+        raise Problem("%s: is no picture that Pillow can open (%s); save it as PNG or JPEG"
+                      % (path, " ".join(str(error).split())[:100])) from None
+    white = Image.new("RGBA", photo.size, "white")
+    return Image.alpha_composite(white, photo).convert("RGB")
+
+
+def _to_bytes(photo):
+    """16-bit and float greys, stretched to 0..255: Pillow would cut them off."""
+    values = np.asarray(photo, np.float64)
+    low, high = values.min(), values.max()
+    return Image.fromarray(((values - low) / max(high - low, 1e-9) * 255).astype(np.uint8))
+
+
+def find_faces(photo):
+    """Boxes (x, y, w, h) of the faces that OpenCV finds; the whole photo if there is no OpenCV, or no face."""
+    whole = [(0, 0, *photo.size)]
+    try:
+        import cv2
+    except ImportError:
+        return whole
+    finder = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
+    found = finder.detectMultiScale(np.asarray(photo.convert("L")), scaleFactor=1.1, minNeighbors=6,
+                                    minSize=(min(photo.size) // 12 + 1,) * 2)
+    return sorted(tuple(map(int, box)) for box in found) or whole
+
+
+def square(box, size, path):
+    """The square (left, upper, side) around a box, moved and shrunk into the photo.  Raises Problem if it is outside."""
+    x, y, w, h = box
+    if w < SMALLEST or h < SMALLEST or x >= size[0] or y >= size[1] or x + w <= 0 or y + h <= 0:
+        raise Problem("%s: is %d x %d pixels, and the box %d,%d,%d,%d does not hold a face of %d pixels or more; "
+                      "give --box x,y,w,h" % (path, *size, x, y, w, h, SMALLEST))
+    side = min(max(w, h), *size)
+    left = min(max(x + w / 2 - side / 2, 0), size[0] - side)
+    upper = min(max(y + h / 2 - side / 2, 0), size[1] - side)
+    return left, upper, side
+
+
+def cut(photo, found):
+    """The square as a grey face (96, 96) uint8."""
+    left, upper, side = found
+    face = photo.convert("L").resize((load.SIZE, load.SIZE), Image.Resampling.LANCZOS,
+                                     box=(left, upper, left + side, upper + side))
+    return np.asarray(face)
+
+
+def write_csv(path, points):
+    """One row per keypoint: face (from 1), keypoint, x, y in the photo's pixels from its left and upper edge."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["face", "keypoint", "x", "y"])
+    for number, face in enumerate(points, 1):
+        for name, (x, y) in zip(load.KEYPOINTS, face.reshape(-1, 2)):
+            rows.writerow([number, name, "%.2f" % x, "%.2f" % y])
+    files.write_text(path, text.getvalue())
+    print("Keypoints: %s" % path)
