@@ -7,10 +7,8 @@ in turn, several rounds; the medians and the peak resident memory of the process
 printed.  The cache goes to a temporary folder: nothing in DIR is touched.
 """
 import argparse
-import datetime
 import os
 import platform
-import resource
 import shutil
 import statistics
 import subprocess
@@ -18,6 +16,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from measure import machine, peak
 
 ROOT = Path(__file__).resolve().parent.parent
 WAYS = {"tutorial": "the tutorial's way", "first": "ours, first load", "cached": "ours, from the cache"}
@@ -46,14 +46,13 @@ def ours(path):
 def child(way, path):
     """Loads once; prints seconds, rows and the peak of resident memory in MB."""
     seconds, rows = (tutorial if way == "tutorial" else ours)(path)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(seconds, rows, peak)
+    print(seconds, rows, peak())
 
 
 def measure(way, path):
     command = [sys.executable, __file__, path, "--child", way]
-    seconds, rows, peak = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
-    return float(seconds), int(rows), float(peak)
+    seconds, rows, memory = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+    return float(seconds), int(rows), float(memory)
 
 
 def rounds(folder, number):
@@ -72,22 +71,15 @@ def rounds(folder, number):
     return results
 
 
-def machine():
-    """The processor's name and the number of cores that this process may use."""
-    info = Path("/proc/cpuinfo")
-    names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines()
-             if line.startswith("model name")] if info.exists() else []
-    return f"{names[0] if names else platform.processor()}, {len(os.sched_getaffinity(0))} cores"
-
-
 def report(results):
     base = statistics.median(seconds for seconds, _, _ in results["tutorial"])
-    print(f"{results['first'][0][1]} rows, median of {len(results['first'])} rounds; {machine()}; "
-          f"Python {platform.python_version()}; {datetime.date.today()}\n")
+    print(f"{results['first'][0][1]} rows, median of {len(results['first'])} rounds; "
+          f"Python {platform.python_version()}; {machine()}\n")
     print("| way | seconds | ratio | peak resident MB |\n|---|---|---|---|")
     for way, label in WAYS.items():
         seconds = statistics.median(second for second, _, _ in results[way])
-        print(f"| {label} | {seconds:.2f} | {seconds / base:.3f} | {max(peak for _, _, peak in results[way]):.0f} |")
+        memory = max(most for _, _, most in results[way])
+        print(f"| {label} | {seconds:.2f} | {seconds / base:.3f} | {memory:.0f} |")
 
 
 def main():

@@ -630,31 +630,23 @@ def test_the_fast_parser_agrees_with_a_plain_one(words, rows):
 
 # --- Kaggle's own files ---
 
-@pytest.fixture
-def kaggle(tmp_path):
-    folder = os.environ.get("FKP_DATA")
-    if not folder:
-        pytest.skip("FKP_DATA names no folder with Kaggle's CSV files")
-    return Path(folder)
-
-
-def test_kaggle_s_files_are_read_as_pandas_reads_them(kaggle):
+def test_kaggle_s_files_are_read_as_pandas_reads_them(real_data):
     import pandas
-    frame = pandas.read_csv(kaggle / "training.csv")
+    frame = pandas.read_csv(real_data / "training.csv")
     columns = list(frame.columns[:-1])
-    faces = reader.read_training(kaggle / "training.csv", columns)
+    faces = reader.read_training(real_data / "training.csv", columns)
     np.testing.assert_array_equal(faces.keypoints, frame[columns].to_numpy(np.float32))
     for i in range(0, len(frame), 97):
         np.testing.assert_array_equal(faces.images[i].ravel(), np.array(frame["Image"][i].split(), int))
-    test = reader.read_test(kaggle / "test.csv")
-    lookup = reader.read_lookup(kaggle / "IdLookupTable.csv", columns)
-    reader.check_lookup(lookup, test.ids, kaggle / "IdLookupTable.csv")
+    test = reader.read_test(real_data / "test.csv")
+    lookup = reader.read_lookup(real_data / "IdLookupTable.csv", columns)
+    reader.check_lookup(lookup, test.ids, real_data / "IdLookupTable.csv")
     assert (len(faces.images), len(test.images), len(lookup.row_ids)) == (7049, 1783, 27124)
 
 
-def test_kaggle_s_labels_lie_within_the_picture(kaggle):
-    with open(kaggle / "training.csv") as file:
+def test_kaggle_s_labels_lie_within_the_picture(real_data):
+    with open(real_data / "training.csv") as file:
         columns = file.readline().strip().split(",")[:-1]
-    keypoints = reader.read_training(kaggle / "training.csv", columns).keypoints
+    keypoints = reader.read_training(real_data / "training.csv", columns).keypoints
     assert np.nanmin(keypoints) >= 0
     assert np.nanmax(keypoints) <= 96

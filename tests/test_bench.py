@@ -1,0 +1,35 @@
+"""The benchmarks run, on a few rows."""
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def run(*command):
+    return subprocess.run([sys.executable, *map(str, command)], cwd=ROOT, check=True, stdout=subprocess.PIPE,
+                          text=True, env=dict(os.environ, FKP_ONEDNN="auto")).stdout
+
+
+def test_load_speed_compares_three_ways(tmp_path):
+    row = "1.5,2," + " ".join(["7"] * 9216)
+    (tmp_path / "training.csv").write_text(f"eye_x,eye_y,Image\n{row}\n{row}\n")
+    printed = run("bench/load_speed.py", tmp_path, "--rounds", 1)
+    assert printed.startswith("2 rows, median of 1 rounds")
+    assert all(f"| {way} |" in printed for way in ("the tutorial's way", "ours, first load", "ours, from the cache"))
+    assert [path.name for path in tmp_path.iterdir()] == ["training.csv"]
+
+
+def test_train_speed_measures_both_ends(tmp_path):
+    kept = tmp_path / "times.json"
+    printed = run("bench/train_speed.py", "--rows", 60, "--rounds", 1, "--seconds", 0, "--nets", "1", "--modes", "stock",
+                  "--parts", "train,ops", "--quiet", "--json", kept)
+    assert "| net1 |" in printed
+    assert "outside Theano's Ops" in printed
+    results = {item["what"]: item["values"] for item in json.loads(kept.read_text())["results"]}
+    assert len(results["epoch"]) == 1
+    assert np.isclose(sum(results["ops"].values()), 1)
