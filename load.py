@@ -149,15 +149,16 @@ class PixelBatchIterator(BatchIterator):
 # --- the faces ---
 
 # keypoints (n, 34) in pixels, NaN = missing, or None for test faces; ids (n,) ImageId or None;
-# origin: a dict for the model file's header, {'file', 'fingerprint', 'drawn', 'rows'}
-Faces = namedtuple("Faces", "images keypoints ids origin")
+# origin: a dict for the model file's header, {'file', 'fingerprint', 'drawn', 'rows'}; groups (n,) or None
+Faces = namedtuple("Faces", "images keypoints ids origin groups", defaults=[None])
 
 
-def faces(test=False, data=None, rows=None):
+def faces(test=False, data=None, rows=None, groups=None):
     """The raw faces in file order: uint8 images (n, 96, 96) and labels in pixels, both schemes apart.
 
     `data` is the folder with Kaggle's CSVs; None means data/ here, or drawn
-    faces where it has no training.csv.  Raises Problem naming file, row and column.
+    faces where it has no training.csv.  `groups` is a file with a person's
+    number per row: see `row_order`.  Raises Problem naming file, row and column.
     """
     name = "test.csv" if test else "training.csv"
     if data is None and is_drawn():
@@ -168,7 +169,27 @@ def faces(test=False, data=None, rows=None):
     else:
         raw = reader.read_training(Path(data or DATA) / name, COLUMNS, rows)
     origin = {"file": name, "fingerprint": raw.fingerprint, "drawn": name == "drawn faces", "rows": len(raw.images)}
-    return Faces(raw.images, None if test else split_schemes(raw.keypoints), raw.ids, origin)
+    numbers = None
+    if groups is not None:
+        numbers = read_groups(groups, len(raw.images), rows)
+        origin["groups"] = files.fingerprint_of(numbers)
+    return Faces(raw.images, None if test else split_schemes(raw.keypoints), raw.ids, origin, numbers)
+
+
+def read_groups(path, n_rows, rows=None):
+    """A whole number per line and row, int64 (n_rows,).  Raises Problem naming file and line."""
+    try:
+        lines = Path(path).read_text().split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Problem("%s: cannot be read (%s); it must hold a whole number per row of training.csv"
+                      % (path, error)) from None
+    for number, line in enumerate(lines, 1):
+        if not line.lstrip("-").isdecimal() or len(line) > 18:
+            raise Problem("%s, line %d: %.30r is no whole number; name each row's person by one" % (path, number, line))
+    if len(lines) != n_rows and (rows is None or len(lines) < n_rows):
+        raise Problem("%s: has %d lines, and training.csv %d rows; it must hold a whole number per row"
+                      % (path, len(lines), n_rows))
+    return np.array(lines[:n_rows], np.int64)
 
 
 def is_drawn(data=None):
@@ -240,7 +261,7 @@ def row_order(n_rows, groups=None):
     return np.argsort(random.permutation(len(names))[member], kind="stable")
 
 
-def load(test=False, cols=None, preprocess="equalise", data=None, rows=None, all_rows=False):
+def load(test=False, cols=None, preprocess="equalise", data=None, rows=None, all_rows=False, groups=None):
     """Faces as nets take them.
 
     Returns X (n, 9216), uint8 (float32 where `preprocess` makes it so), and y
@@ -249,7 +270,7 @@ def load(test=False, cols=None, preprocess="equalise", data=None, rows=None, all
     `row_order`; `all_rows` keeps every row with a label: then NaN marks a
     missing one, and y has the 34 ALL_COLUMNS.
     """
-    found = faces(test, data, rows)
+    found = faces(test, data, rows, groups)
     if test:
         return preprocessed(found.images, preprocess).reshape(-1, SIZE * SIZE), None
     keep, y = select(found, cols, all_rows)
@@ -262,7 +283,7 @@ def load2d(*args, **kwargs):
     return X.reshape(-1, 1, SIZE, SIZE), y
 
 
-def select(found, cols=None, all_rows=False, order=None):
+def select(found, cols=None, all_rows=False):
     """Rows of `found` to use, in `row_order`, and their labels in pixels: (index (n,), y (n, k))."""
     names = list(cols) if cols is not None else ALL_COLUMNS if all_rows else COLUMNS
     unknown = [name for name in names if name not in ALL_COLUMNS]
@@ -271,7 +292,7 @@ def select(found, cols=None, all_rows=False, order=None):
     y = found.keypoints[:, [ALL_COLUMNS.index(name) for name in names]]
     known = ~np.isnan(y)
     usable = known.any(axis=1) if all_rows else known.all(axis=1)
-    order = row_order(len(y)) if order is None else order
+    order = row_order(len(y), found.groups)
     keep = order[usable[order]]
     if len(keep) < 5:
         raise Problem("%s: %d rows have the labels asked for (%s, ...); training needs 5 or more"
@@ -282,17 +303,36 @@ def select(found, cols=None, all_rows=False, order=None):
 def validation_first(found):
     """(order (n,), cut): rows `order[:cut]` are those that no net here trains on.
 
-    nolearn lets the first fifth of the complete rows validate; `cut` counts
-    the rows up to the last of them that the nets for all rows leave out too.
+    nolearn lets the first fifth of the rows a net can use validate; `cut`
+    counts the rows up to the last of them that every net leaves out.  With
+    groups it is the end of the group in which a fifth of all rows is reached.
     """
-    order = row_order(len(found.keypoints))
-    ends = [0]
-    for all_rows in (False, True):
-        y = found.keypoints[order] if all_rows else found.keypoints[order][:, :len(COLUMNS)]
-        known = ~np.isnan(y)
-        usable = np.flatnonzero(known.any(1) if all_rows else known.all(1))
-        ends.append(usable[len(usable) // 5 - 1] + 1 if len(usable) >= 5 else 0)
-    return order, min(ends[1:])
+    order = row_order(len(found.keypoints), found.groups)
+    if found.groups is not None:
+        ends = np.flatnonzero(np.diff(found.groups[order])) + 1
+        return order, int(next(iter(ends[ends >= len(order) / 5]), len(order)))
+    known = ~np.isnan(found.keypoints[order])
+    usable = known[:, :len(COLUMNS)].all(1), known.any(1)  # by nets for complete rows, and for all
+    return order, min(np.flatnonzero(rows)[rows.sum() // 5 - 1] + 1 if rows.sum() >= 5 else 0 for rows in usable)
+
+
+class FirstRows:
+    """nolearn's `train_split`: the first n rows validate."""
+
+    def __init__(self, n):
+        self.n = n
+
+    def __call__(self, X, y, net):
+        return X[self.n:], X[:self.n], y[self.n:], y[:self.n]
+
+
+def split_for(found, all_rows=False):
+    """A `train_split` for what `load` returns of these faces: by group, or None for nolearn's own."""
+    if found.groups is None:
+        return None
+    order, cut = validation_first(found)
+    keep, _ = select(found, all_rows=all_rows)
+    return FirstRows(int(np.isin(keep, order[:cut]).sum()))
 
 
 # --- crops for the specialists of net5 ---

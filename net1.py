@@ -43,27 +43,29 @@ def build(epochs=EPOCHS, seed=cli.SEED):
     )
 
 
-def train(method, args, path, origin):
+def train(method, args, path, found):
     """Train one net on faces prepared by `method`."""
     print("\n--- %s: %s" % (method, load.PREPROCESS[method].__doc__.split("\n")[0]))
-    X, y = load.load(preprocess=method, data=args.data, rows=args.rows)
+    X, y = load.load(preprocess=method, data=args.data, rows=args.rows, groups=args.groups)
     settings = {"build": {"epochs": args.epochs, "seed": args.seed}, "preprocess": method, "rows": args.rows}
     training.set_seed(args.seed)
-    header = training.header("net1", settings, origin, args.seed)
-    return training.fit(build(args.epochs, args.seed), X, y, path, header, args.resume)
+    header = training.header("net1", settings, found.origin, args.seed)
+    net = build(args.epochs, args.seed)
+    net.train_split = load.split_for(found) or net.train_split
+    return training.fit(net, X, y, path, header, args.resume)
 
 
 def main():
-    p = cli.parser(__doc__, "data", "models", "epochs", "seed", "rows", "resume")
+    p = cli.parser(__doc__, "data", "models", "epochs", "seed", "rows", "groups", "resume")
     p.set_defaults(epochs=EPOCHS)
     args = p.parse_args()
-    origin = load.faces(data=args.data, rows=args.rows).origin
-    cli.greet(args, origin)
+    found = load.faces(data=args.data, rows=args.rows, groups=args.groups)
+    cli.greet(args, found.origin)
     with files.locked(args.models):
         best = {}
         for method in load.PREPROCESS:
             path = args.models / ("net1-%s.npz" % method)
-            best[method] = training.best_epoch(train(method, args, path, origin).train_history_)
+            best[method] = training.best_epoch(train(method, args, path, found).train_history_)
         ranking = sorted(best, key=lambda method: best[method]["valid_loss"])
         files.copy_npz(args.models / ("net1-%s.npz" % ranking[0]), args.models / "net1.npz")
     print_ranking(ranking, best)

@@ -38,7 +38,7 @@ def build(epochs=EPOCHS, seed=cli.SEED):
 
 
 def main():
-    p = cli.parser(__doc__, "data", "models", "epochs", "seed", "rows", "resume")
+    p = cli.parser(__doc__, "data", "models", "epochs", "seed", "rows", "groups", "resume")
     p.set_defaults(epochs=EPOCHS)
     training.main(p.parse_args(), "net2", build, load.load)
 

@@ -51,7 +51,7 @@ def build(epochs=EPOCHS, seed=cli.SEED):
 
 
 def main():
-    p = cli.parser(__doc__, "data", "models", "epochs", "seed", "rows", "resume", "precision")
+    p = cli.parser(__doc__, "data", "models", "epochs", "seed", "rows", "groups", "resume", "precision")
     p.set_defaults(epochs=EPOCHS)
     training.main(p.parse_args(), "net3", build, load.load2d)
 

@@ -116,7 +116,7 @@ def build(epochs=EPOCHS, seed=cli.SEED, all_rows=False, hidden=HIDDEN):
 
 
 def main():
-    p = cli.parser(__doc__, "data", "models", "epochs", "seed", "rows", "resume", "precision")
+    p = cli.parser(__doc__, "data", "models", "epochs", "seed", "rows", "groups", "resume", "precision")
     p.add_argument("--all-rows", action="store_true",
                    help="train on incomplete rows too: a missing label costs nothing (34 outputs)")
     p.set_defaults(epochs=EPOCHS)

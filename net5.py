@@ -111,20 +111,20 @@ def train(group, level, seen, found, images, args):
                 "precision": args.precision, "level before": files.fingerprint_of(y, errors)}
     training.set_seed(args.seed)
     net = build(errors=errors, **build_settings)
-    net.train_split = cascade.FirstRows(n_valid)
+    net.train_split = load.FirstRows(n_valid)
     header = training.header("net5", settings, found.origin, args.seed)
     path = cascade.path(args.models, group, level)
     return training.fit(net, images[keep], y, path, header, args.resume, half=win / 2)
 
 
 def main():
-    p = cli.parser(__doc__, "data", "models", "epochs", "seed", "rows", "resume", "precision", "out", "show")
+    p = cli.parser(__doc__, "data", "models", "epochs", "seed", "rows", "groups", "resume", "precision", "out", "show")
     p.set_defaults(epochs=EPOCHS)
     args = p.parse_args()
     figures.use_display(args.show)
     if args.precision != "float32":
         backend.set_precision(args.precision)
-    found = load.faces(data=args.data, rows=args.rows)
+    found = load.faces(data=args.data, rows=args.rows, groups=args.groups)
     cli.greet(args, found.origin)
     whole = cascade.level1(args.models, found.origin)
     args.preprocess = whole.preprocess

@@ -44,7 +44,7 @@ def best_there_is(models):
 
 
 def main():
-    p = cli.parser(__doc__, "data", "models", "rows", "seed", "out", "show")
+    p = cli.parser(__doc__, "data", "models", "rows", "groups", "seed", "out", "show")
     p.add_argument("net", nargs="?", metavar="NET", help="net1 ... net5, or another model's name such as net1-plain")
     p.add_argument("--image", metavar="PHOTO", type=Path, help="predict on this picture instead")
     p.add_argument("--box", metavar="X,Y,W,H", type=box, help="where the face is on it, in pixels")
@@ -55,7 +55,7 @@ def main():
     name = args.net or best_there_is(args.models)
     if args.image:
         return show_photo(name, args)
-    found = load.faces(data=args.data, rows=args.rows)
+    found = load.faces(data=args.data, rows=args.rows, groups=args.groups)
     cli.greet(args, found.origin)
     predict, header, preprocess = predictor(name, args.models)
     cli.warn_if_foreign(header, found.origin)

@@ -157,16 +157,6 @@ def mirror_pixels(points):
     return flipped
 
 
-class FirstRows:
-    """nolearn's `train_split`: the first n rows validate, as `load.validation_first` puts them."""
-
-    def __init__(self, n):
-        self.n = n
-
-    def __call__(self, X, y, net):
-        return X[self.n:], X[:self.n], y[self.n:], y[:self.n]
-
-
 # --- results ---
 
 def combine(points, levels):

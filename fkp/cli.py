@@ -66,6 +66,8 @@ OPTIONS = {
     "epochs": (["--epochs"], dict(metavar="N", type=count, help="train N epochs instead of the published number")),
     "seed": (["--seed"], dict(metavar="N", type=seed, default=SEED, help="of every random number (default: 42)")),
     "rows": (["--rows"], dict(metavar="N", type=count, help="use only the first N rows, for a quick look")),
+    "groups": (["--groups"], dict(metavar="FILE", type=Path, help="validate on persons that no net trains on: FILE "
+                                  "has a person's number per row of training.csv (default: a fifth of the rows)")),
     "resume": (["--resume"], dict(action="store_true", help="go on where an interrupted run stopped")),
     "precision": (["--precision"], dict(choices=["float32", "bfloat16"], default="float32",
                                         help="of products inside the net (default: float32; bfloat16 is faster "

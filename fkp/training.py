@@ -285,13 +285,14 @@ def main(args, script, build, loader, preprocess="equalise", **build_settings):
     precision = getattr(args, "precision", "float32")
     if precision != "float32":
         backend.set_precision(precision)
-    origin = load.faces(data=args.data, rows=args.rows).origin
-    cli.greet(args, origin)
-    X, y = loader(preprocess=preprocess, data=args.data, rows=args.rows, **build_settings)
+    found = load.faces(data=args.data, rows=args.rows, groups=args.groups)
+    cli.greet(args, found.origin)
+    X, y = loader(preprocess=preprocess, data=args.data, rows=args.rows, groups=args.groups, **build_settings)
     built = dict(build_settings, epochs=args.epochs, seed=args.seed)
-    settings = {"build": built, "preprocess": preprocess, "rows": args.rows,
-                "precision": precision}
+    settings = {"build": built, "preprocess": preprocess, "rows": args.rows, "precision": precision}
     set_seed(args.seed)
+    net = build(**built)
+    net.train_split = load.split_for(found, **build_settings) or net.train_split
     with files.locked(args.models):
-        return fit(build(**built), X, y, args.models / (script + ".npz"), header(script, settings, origin, args.seed),
+        return fit(net, X, y, args.models / (script + ".npz"), header(script, settings, found.origin, args.seed),
                    args.resume)

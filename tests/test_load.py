@@ -129,6 +129,30 @@ def test_groups_stay_together_in_the_order():
     assert (np.diff(order) != 0).sum() == 9
 
 
+def test_with_groups_nobody_is_on_both_sides():
+    groups = np.random.RandomState(0).randint(0, 30, 200)
+    keypoints = labels(200)
+    keypoints[::3, 4] = np.nan
+    faces = found(keypoints)._replace(groups=groups)
+    order, cut = load.validation_first(faces)
+    assert 40 <= cut < 60 and not set(groups[order[:cut]]) & set(groups[order[cut:]])
+    for all_rows in (False, True):
+        keep, y = load.select(faces, all_rows=all_rows)
+        train, valid, _, _ = load.split_for(faces, all_rows)(keep, y, None)
+        assert set(valid) <= set(order[:cut]) and not set(train) & set(order[:cut]) and len(valid) > 20
+    assert load.split_for(found(keypoints)) is None
+
+
+@pytest.mark.parametrize("text, message", [("1\n2\nx\n", "line 3: 'x' is no whole number"), ("1\n2\n", "has 2 lines"),
+                                           ("1 2 3 4", "has 4 lines")])
+def test_a_wrong_groups_file_is_refused(text, message, tmp_path):
+    (tmp_path / "groups.txt").write_text(text)
+    with pytest.raises(Problem, match=message):
+        load.read_groups(tmp_path / "groups.txt", 3)
+    with pytest.raises(Problem, match="none.txt: cannot be read"):
+        load.read_groups(tmp_path / "none.txt", 3)
+
+
 def test_four_point_rows_get_columns_of_their_own():
     keypoints = labels(2)
     four = [load.COLUMNS.index(name) for name in load.columns(load.FOUR_POINTS)]
