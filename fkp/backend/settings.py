@@ -14,6 +14,8 @@ def apply():
     if mode() != "0":
         # OpenBLAS's own threads beside OpenMP's fight for the cores; our products do not go through it.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        # OpenMP's threads sleep between our kernels: spinning takes the cores from other programs, and from us.
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     chosen = _in_theanorc()
     flags = ["%s=%s" % item for item in _defaults().items() if item[0] not in chosen]
     os.environ["THEANO_FLAGS"] = ",".join(flags + [os.environ.get("THEANO_FLAGS", "")]).rstrip(",")

@@ -7,7 +7,7 @@ import nolearn.lasagne.base
 import theano
 
 from .. import Problem
-from . import checks, library, ops, settings, substitute
+from . import checks, library, ops, settings, small, substitute
 
 # dnnl_cpu_isa_t's bits
 AVX2, AVX512, BF16, AMX = 0x7, 0x27, 0xE7, 0xFEF
@@ -62,6 +62,8 @@ def _install():
     nolearn.lasagne.base.NeuralNet._create_iter_funcs = create_iter_funcs
     theano.compile.optdb.register("fkp_nesterov_inplace", theano.tensor.opt.in2out(ops.nesterov_inplace), 70,
                                   "fast_run", "inplace")
+    # After everything else: 75 and a little are Theano's own in-place rewrites.
+    theano.compile.optdb.register("fkp_small_ops", small.RunSmallOpsInPython(), 99, "fast_run")
 
 
 def describe():
