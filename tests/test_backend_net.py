@@ -156,7 +156,7 @@ def test_describe_is_one_line():
 
 def python(code, **environment):
     """Run code in a fresh interpreter."""
-    return subprocess.run([sys.executable, "-c", code], cwd=str(ROOT), text=True, capture_output=True,
+    return subprocess.run([sys.executable, "-c", code], cwd=str(ROOT), text=True, capture_output=True, check=False,
                           env={**os.environ, **environment})
 
 

@@ -8,15 +8,13 @@ from . import checks
 
 checks.check_python()
 checks.check_compiler()
-from . import compat, settings  # noqa: E402
+from . import compat, settings
 
 settings.apply()
 compat.restore()
-import theano  # noqa: E402
-
-compat.restore_downsample()
-from . import start  # noqa: E402
-from .start import describe, random_variables, report, set_precision  # noqa: E402
+compat.restore_downsample()  # imports Theano
+from . import start
+from .start import describe, random_variables, report, set_precision
 
 __all__ = ["describe", "random_variables", "report", "set_precision"]
 start.start()

@@ -15,9 +15,10 @@ from pathlib import Path
 PACKAGES = {"onednn-cpu-gomp": "2023.2.0", "onednn-devel-cpu-gomp": "2023.2.0"}
 FAST = {"dense", "stage", "update"}  # the sources with loops of their own; the others only call oneDNN
 SOURCES = Path(__file__).parent
+# FKP_CXXFLAGS is for tests/sanitize.sh.
 # GCC 12 takes its own AVX-512 header for uninitialised (GCC bug 105593); 64-byte vectors stay inside the library.
 FLAGS = ["-march=native", "-fopenmp", "-fPIC", "-std=c++17", "-Wno-psabi",
-         "-Wno-uninitialized", "-Wno-maybe-uninitialized"]
+         "-Wno-uninitialized", "-Wno-maybe-uninitialized", *os.environ.get("FKP_CXXFLAGS", "").split()]
 
 
 class Unavailable(Exception):
@@ -75,7 +76,7 @@ def _build(compiler, headers, onednn, target):
         objects = [str(Path(folder) / (source.stem + ".o")) for source in sorted(SOURCES.glob("*.cpp"))]
         _run_all([_compile(compiler, headers, source, folder) for source in sorted(SOURCES.glob("*.cpp"))])
         library = str(Path(folder) / target.name)
-        _run_all([[compiler, "-shared", "-fopenmp", *objects, str(onednn), "-Wl,-rpath,%s" % onednn.parent,
+        _run_all([[compiler, "-shared", *FLAGS, *objects, str(onednn), "-Wl,-rpath,%s" % onednn.parent,
                    "-Wl,-soname,%s" % target.name, "-o", library]])
         os.replace(library, str(target))
 

@@ -18,16 +18,17 @@ NUMBER = ctypes.c_int64
 
 class StageCall(ctypes.Structure):
     """`struct Stage` of stage.cpp."""
-    _fields_ = ([(name, NUMBER) for name in "images in_ height width out rows columns bf16".split()]
+    _fields_ = ([(name, NUMBER) for name in ["images", "in_", "height", "width", "out", "rows", "columns", "bf16"]]
                 + [("x_strides", NUMBER * 4), ("gy_strides", NUMBER * 4), ("channels_last", NUMBER),
                    ("threshold", NUMBER)]
-                + [(name, POINTER) for name in "x weights bias state y where gy gx gweights gbias".split()])
+                + [(name, POINTER) for name in ["x", "weights", "bias", "state", "y", "where", "gy", "gx", "gweights",
+                                              "gbias"]])
 
 
 class DenseCall(ctypes.Structure):
     """`struct Dense` of dense.cpp."""
-    _fields_ = ([(name, NUMBER) for name in "rows in_ out rectify threshold bf16".split()]
-                + [(name, POINTER) for name in "x weights bias state y gy gx gweights gbias".split()])
+    _fields_ = ([(name, NUMBER) for name in ["rows", "in_", "out", "rectify", "threshold", "bf16"]]
+                + [(name, POINTER) for name in ["x", "weights", "bias", "state", "y", "gy", "gx", "gweights", "gbias"]])
 
 
 def use(library):

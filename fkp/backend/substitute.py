@@ -107,7 +107,7 @@ def stage_group(conv, only_consumer):
     pool = only_consumer(conv)
     if type(pool) is not MaxPool2DLayer:
         return None
-    n, channels, height, width = conv.input_shape
+    channels, height, width = conv.input_shape[1:]
     refusals = [
         conv.nonlinearity is not rectify,
         conv.convolution is not T.nnet.conv2d,
@@ -150,7 +150,7 @@ def dropout_after(layer, only_consumer):
 
 def threshold(dropout):
     """The probability in 1/65536: draws have 16 bits."""
-    return int(round(dropout.p * 65536))
+    return round(float(dropout.p) * 65536)
 
 
 def build_stage(group, before, layers, groups, deterministic):

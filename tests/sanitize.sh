@@ -1,0 +1,21 @@
+#!/bin/sh
+# The tests of our Ops with our C++ library built for a checker:  sh tests/sanitize.sh asan|tsan [pytest's options]
+#
+# Only our sources are instrumented, so what a checker reports is ours.  Python leaks by design: no leak check.
+# libgomp's barriers are unknown to ThreadSanitizer; tests/tsan.supp names them.
+set -eu
+cd "$(dirname "$0")/.."
+case "$1" in
+    asan) flags=address,undefined; preload="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=libubsan.so)" ;;
+    tsan) flags=thread; preload=$(g++ -print-file-name=libtsan.so) ;;
+    *) echo "sanitize.sh takes asan or tsan, not $1" >&2; exit 2 ;;
+esac
+python=${PYTHON:-python3}
+shift
+"$python" -c 'import fkp.backend'  # Theano compiles its own modules without a checker
+FKP_CXXFLAGS="-fsanitize=$flags -fno-omit-frame-pointer -g" FKP_ONEDNN=1 "$python" -c 'import fkp.backend' 2>/dev/null || true  # build only
+ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
+    TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp halt_on_error=0" \
+    FKP_CXXFLAGS="-fsanitize=$flags -fno-omit-frame-pointer -g" FKP_ONEDNN=1 LD_PRELOAD="$preload" \
+    "$python" -m pytest -q -p no:cacheprovider tests/test_backend_stage.py tests/test_backend_dense.py \
+    tests/test_backend_random.py "$@"
