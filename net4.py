@@ -2,13 +2,16 @@
 
     python net4.py                 # up to 3,000 epochs
     python net4.py --all-rows      # the incomplete rows as well
+    python net4.py --augment       # faces turned, scaled, shifted and relit too
 
 Dropout keeps the wider net (16,561,502 parameters) from learning faces by
 heart.  The learning rate falls from 0.03 to 0.0001 while the momentum grows
 from 0.9 to 0.999; when the validation loss has not improved for 200 epochs,
-training stops.  New here: AdjustVariable, EarlyStopping, masked_squared_error.
+training stops.  New here: AdjustVariable, EarlyStopping, masked_squared_error,
+AugmentBatchIterator.
 """
 import load  # first: prepares Theano
+from fkp import augment as augmentation
 from fkp import cli, training
 from net2 import FlipBatchIterator
 
@@ -24,6 +27,18 @@ from nolearn.lasagne.handlers import RememberBestWeights
 EPOCHS = 3000
 PATIENCE = 200   # epochs without a better validation loss
 HIDDEN = 1000
+
+
+class AugmentBatchIterator(FlipBatchIterator):
+    """Besides mirroring, turns, scales, shifts and relights every face (uint8), while the net trains on others."""
+
+    def transform(self, Xb, yb):
+        faces, points = augmentation.warp(Xb.reshape(-1, load.SIZE, load.SIZE), load.unscale(yb), self.random)
+        faces = augmentation.relight(faces, self.random)
+        return super().transform(faces.reshape(Xb.shape), load.scale(points))
+
+    def __iter__(self):
+        return augmentation.ahead(super().__iter__())
 
 
 class AdjustVariable:
@@ -64,13 +79,15 @@ def masked_squared_error(prediction, target):
     return squared_error(error, 0) * (known.size / T.maximum(known.sum(), 1)).astype(theano.config.floatX)
 
 
-def build(epochs=EPOCHS, seed=cli.SEED, all_rows=False, hidden=HIDDEN):
+def build(epochs=EPOCHS, seed=cli.SEED, all_rows=False, augment=False, hidden=HIDDEN):
     """The untrained net with the published settings.
 
     With `all_rows` it has 34 outputs (load.ALL_COLUMNS) and takes NaN for a
-    missing label.  `hidden` is the number of units in each dense layer.
+    missing label; with `augment` its batches come from AugmentBatchIterator.
+    `hidden` is the number of units in each dense layer.
     """
     names = load.ALL_COLUMNS if all_rows else load.COLUMNS
+    batches = AugmentBatchIterator if augment else FlipBatchIterator
     return NeuralNet(
         layers=[
             ("input", layers.InputLayer),      # (n, 1, 96, 96)
@@ -101,7 +118,7 @@ def build(epochs=EPOCHS, seed=cli.SEED, all_rows=False, hidden=HIDDEN):
         update_momentum=theano.shared(np.float32(0.9)),
         objective_loss_function=masked_squared_error if all_rows else squared_error,
 
-        batch_iterator_train=FlipBatchIterator(batch_size=128, seed=seed, names=names),
+        batch_iterator_train=batches(batch_size=128, seed=seed, names=names),
         batch_iterator_test=load.PixelBatchIterator(batch_size=128),
         on_epoch_finished=[
             AdjustVariable("update_learning_rate", start=0.03, stop=0.0001),
@@ -119,9 +136,10 @@ def main():
     p = cli.parser(__doc__, "data", "models", "epochs", "seed", "rows", "groups", "resume", "precision")
     p.add_argument("--all-rows", action="store_true",
                    help="train on incomplete rows too: a missing label costs nothing (34 outputs)")
+    p.add_argument("--augment", action="store_true", help="turn, scale, shift and relight the faces at random")
     p.set_defaults(epochs=EPOCHS)
     args = p.parse_args()
-    training.main(args, "net4", build, load.load2d, all_rows=args.all_rows)
+    training.main(args, "net4", build, load.load2d, args.all_rows, all_rows=args.all_rows, augment=args.augment)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ shifts each training crop by an error that the level before really made.  (A
 crop centred on the truth teaches a specialist to answer "nothing to correct".)
 """
 import load  # first: prepares Theano
+from fkp import augment as augmentation
 from fkp import Problem, backend, cascade, cli, figures, files, submission, training
 from net4 import AdjustVariable, EarlyStopping, RestoreBestWeights, masked_squared_error
 
@@ -34,16 +35,20 @@ class CropBatchIterator(load.PixelBatchIterator):
     With `errors` (m, 2), in pixels, half of each batch is mirrored, so that
     right eyes teach the left one too, and every crop is off the true centre by
     one of these errors.  Without, the crop is where the level before saw the
-    group: that is how the specialist is validated and used.
+    group: that is how the specialist is validated and used.  With `augment`,
+    faces are turned, scaled, shifted and relit before they are cut.
     """
 
-    def __init__(self, batch_size, win, errors=None, seed=cli.SEED):
+    def __init__(self, batch_size, win, errors=None, seed=cli.SEED, augment=False):
         super().__init__(batch_size, seed=seed)
-        self.win, self.errors = win, errors
+        self.win, self.errors, self.augment = win, errors, augment
 
     def transform(self, Xb, yb):
         if yb is None:  # crops already, from load_specialist_test
             return super().transform(Xb, yb)
+        if self.augment:
+            Xb, yb = augmentation.warp(Xb, yb, self.random)
+            Xb = augmentation.relight(Xb, self.random)
         labels, partner, centre, partner_centre, seen, _ = cascade.unpack(yb)
         if self.errors is None:
             crops, centres = load.crop(Xb, seen, self.win)
@@ -57,9 +62,12 @@ class CropBatchIterator(load.PixelBatchIterator):
             crops, centres = load.crop(Xb, centre + error, self.win)
         return super().transform(crops[:, None], load.to_crop(labels, centres, self.win))
 
+    def __iter__(self):
+        return augmentation.ahead(super().__iter__())
 
-def build(group="LE", win=38, epochs=EPOCHS, seed=cli.SEED, errors=None):
-    """The untrained specialist for `group` on win x win crops; `errors` as CropBatchIterator takes them."""
+
+def build(group="LE", win=38, epochs=EPOCHS, seed=cli.SEED, augment=False, errors=None):
+    """The untrained specialist for `group` on win x win crops; `errors`, `augment` as CropBatchIterator takes them."""
     if group not in load.GROUPS or win not in LEVELS.values():
         raise Problem("there is no specialist %s-%s; groups are %s, crops %s"
                       % (group, win, ", ".join(load.GROUPS), ", ".join(map(str, LEVELS.values()))))
@@ -86,7 +94,7 @@ def build(group="LE", win=38, epochs=EPOCHS, seed=cli.SEED, errors=None):
         update_momentum=theano.shared(np.float32(0.9)),
         objective_loss_function=masked_squared_error,
 
-        batch_iterator_train=CropBatchIterator(128, win, errors, seed),
+        batch_iterator_train=CropBatchIterator(128, win, errors, seed, augment),
         batch_iterator_test=CropBatchIterator(128, win),
         on_epoch_finished=[
             AdjustVariable("update_learning_rate", start=0.03, stop=0.0001),
@@ -106,7 +114,8 @@ def train(group, level, seen, found, images, args):
     keep, y, n_valid, errors = cascade.specialist_data(group, seen, found)
     print("\n--- level %d, %s: %d faces; level %d misses the centre by %.2f pixels"
           % (level, group, len(keep), level - 1, np.sqrt((errors ** 2).sum(1).mean())))
-    build_settings = {"group": group, "win": win, "epochs": args.epochs, "seed": args.seed}
+    build_settings = {"group": group, "win": win, "epochs": args.epochs, "seed": args.seed,
+                      "augment": args.augment}
     settings = {"build": build_settings, "preprocess": args.preprocess, "rows": args.rows,
                 "precision": args.precision, "level before": files.fingerprint_of(y, errors)}
     training.set_seed(args.seed)
@@ -119,6 +128,7 @@ def train(group, level, seen, found, images, args):
 
 def main():
     p = cli.parser(__doc__, "data", "models", "epochs", "seed", "rows", "groups", "resume", "precision", "out", "show")
+    p.add_argument("--augment", action="store_true", help="turn, scale, shift and relight the faces at random")
     p.set_defaults(epochs=EPOCHS)
     args = p.parse_args()
     figures.use_display(args.show)

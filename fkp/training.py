@@ -280,19 +280,19 @@ def difference(found, wanted):
     return None
 
 
-def main(args, script, build, loader, preprocess="equalise", **build_settings):
+def main(args, script, build, loader, all_rows=False, preprocess="equalise", **build_settings):
     """What nets 2 to 4 do on the command line: load, build, train, save as `script`.npz."""
     precision = getattr(args, "precision", "float32")
     if precision != "float32":
         backend.set_precision(precision)
     found = load.faces(data=args.data, rows=args.rows, groups=args.groups)
     cli.greet(args, found.origin)
-    X, y = loader(preprocess=preprocess, data=args.data, rows=args.rows, groups=args.groups, **build_settings)
+    X, y = loader(preprocess=preprocess, data=args.data, rows=args.rows, groups=args.groups, all_rows=all_rows)
     built = dict(build_settings, epochs=args.epochs, seed=args.seed)
     settings = {"build": built, "preprocess": preprocess, "rows": args.rows, "precision": precision}
     set_seed(args.seed)
     net = build(**built)
-    net.train_split = load.split_for(found, **build_settings) or net.train_split
+    net.train_split = load.split_for(found, all_rows) or net.train_split
     with files.locked(args.models):
         return fit(net, X, y, args.models / (script + ".npz"), header(script, settings, found.origin, args.seed),
                    args.resume)

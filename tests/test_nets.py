@@ -28,7 +28,7 @@ def some_faces(drawn, flat, n=24):
 
 @pytest.mark.parametrize("module, script, build", [
     (net1, "net1", {}), (net2, "net2", {}), (net3, "net3", {}), (net4, "net4", {"hidden": 50}),
-    (net4, "net4", {"hidden": 50, "all_rows": True})])
+    (net4, "net4", {"hidden": 50, "all_rows": True, "augment": True})])
 def test_a_net_trains_is_saved_and_predicts_the_same_when_opened(module, script, build, drawn, tmp_path):
     X, y = some_faces(drawn, flat=module in (net1, net2))
     training.set_seed(1)
@@ -87,6 +87,18 @@ def test_flipping_takes_both_shapes_and_the_same_faces_for_a_seed():
     (c, _), = net2.FlipBatchIterator(batch_size=9, seed=4, names=load.ALL_COLUMNS)(X, y)
     np.testing.assert_array_equal(a.ravel(), b.ravel())
     assert not np.array_equal(a, c)
+
+
+def test_augmented_batches_keep_the_data_set_and_know_their_seed():
+    X = np.random.RandomState(0).randint(0, 255, (6, 1, 96, 96)).astype(np.uint8)
+    y = np.random.RandomState(1).uniform(-1, 1, (6, 30)).astype(np.float32)
+    before = X.copy(), y.copy()
+    a, b, c = ([batch for batch in net4.AugmentBatchIterator(batch_size=4, seed=seed)(X, y)] for seed in (3, 3, 4))
+    np.testing.assert_array_equal(X, before[0])
+    np.testing.assert_array_equal(y, before[1])
+    assert [len(Xb) for Xb, _ in a] == [4, 2] and a[0][0].dtype == np.float32
+    np.testing.assert_array_equal(a[1][0], b[1][0])
+    assert not np.array_equal(a[0][0], c[0][0])
 
 
 # --- net4's callbacks ---
