@@ -139,7 +139,7 @@ def main():
     p.add_argument("--augment", action="store_true", help="turn, scale, shift and relight the faces at random")
     p.set_defaults(epochs=EPOCHS)
     args = p.parse_args()
-    training.main(args, "net4", build, load.load2d, args.all_rows, all_rows=args.all_rows, augment=args.augment)
+    training.main(args, "net4", build, load.load2d, all_rows=args.all_rows, augment=args.augment)
 
 
 if __name__ == "__main__":

@@ -280,11 +280,12 @@ def difference(found, wanted):
     return None
 
 
-def main(args, script, build, loader, all_rows=False, preprocess="equalise", **build_settings):
+def main(args, script, build, loader, preprocess="equalise", **build_settings):
     """What nets 2 to 4 do on the command line: load, build, train, save as `script`.npz."""
     precision = getattr(args, "precision", "float32")
     if precision != "float32":
         backend.set_precision(precision)
+    all_rows = build_settings.get("all_rows", False)
     found = load.faces(data=args.data, rows=args.rows, groups=args.groups)
     cli.greet(args, found.origin)
     X, y = loader(preprocess=preprocess, data=args.data, rows=args.rows, groups=args.groups, all_rows=all_rows)
