@@ -23,11 +23,10 @@ from measure import machine
 
 HERE = Path(__file__).resolve().parent
 KAGGLE_ROWS = 2140  # complete rows of Kaggle's training.csv
-GROWTH = (1, 2, 5, 10)  # times as many rows
 PARTS = {
     "train": "seconds an epoch, peak memory, prediction of 1,783 faces with net 4",
     "start": "seconds from the start of Python to the first batch, compile cache cold and warm",
-    "growth": "seconds an epoch of ours with up to ten times the rows",
+    "growth": "seconds an epoch of ours, net 4, with up to ten times the rows",
     "script": "peak memory of `python net4.py` itself",
     "ops": "share of the epoch per Op, by Theano's profiler",
 }
@@ -132,7 +131,7 @@ class Bench:
 
     def growth(self):
         for _ in range(self.options.rounds):
-            for times in GROWTH:
+            for times in self.options.growth:
                 for name in self.own_modes():
                     rows = times * self.options.rows
                     answer = self.child(MODES[name], "train", rows=rows, times=1, seconds=0)
@@ -220,11 +219,12 @@ def report(bench):
 
 def report_growth(bench):
     for mode in bench.own_modes():
-        base, body = bench.median("growth", str(bench.options.rows), mode), []
-        for times in GROWTH:
+        first = bench.options.growth[0]
+        base, body = bench.median("growth", str(first * bench.options.rows), mode), []
+        for times in bench.options.growth:
             rows = str(times * bench.options.rows)
             seconds = bench.median("growth", rows, mode)
-            body.append([rows, shown(seconds, 2), shown(seconds / base / times if seconds and base else None, 2),
+            body.append([rows, shown(seconds, 2), shown(seconds / base * first / times if seconds and base else None, 2),
                          shown(bench.median("growth memory", rows, mode), 0)])
         table([f"net4, {MODES[mode].label}: rows", "seconds an epoch", "per row, relative", "peak memory, MB"], body)
 
@@ -262,6 +262,8 @@ def arguments():
     p.add_argument("--times", type=int, default=1, metavar="N", help="epochs in each process (default: %(default)s)")
     p.add_argument("--seconds", type=float, default=3, metavar="S",
                    help="more epochs in each process until so many seconds have passed (default: %(default)s)")
+    p.add_argument("--growth", type=lambda text: [int(n) for n in text.split(",")], default=[1, 2, 5, 10],
+                   help="times as many rows (default: 1,2,5,10)")
     p.add_argument("--torch", metavar="PYTHON", help="a Python with torch; default: no PyTorch")
     p.add_argument("--prefix", default="", metavar="CMD", help="put before each measurement, such as 'taskset -c 0,1'")
     p.add_argument("--json", metavar="FILE", help="write every single number there")

@@ -563,6 +563,14 @@ def test_what_a_killed_writer_left_is_overwritten(training, parses):
     assert not read_again(training, parses)
 
 
+def test_a_writer_who_waited_leaves_the_finished_cache_alone(training, parses, monkeypatch):
+    place, part = Path(f"{training}.cache"), Path(f"{training}.cache.part")
+    part.write_bytes(b"of another process")
+    monkeypatch.setattr(cache.fcntl, "flock", lambda *_: os.replace(part, place))  # it finishes while we wait
+    reader.read_training(training, COLUMNS)
+    assert place.read_bytes() == b"of another process"
+
+
 def test_several_processes_at_once_read_the_same(training):
     code = ("import sys; from fkp import cache, reader; cache.TICK_NS = 0\n"
             "for _ in range(30):\n"
