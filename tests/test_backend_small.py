@@ -51,5 +51,8 @@ def test_a_squared_error_needs_no_compiler():
 
 
 def test_what_touches_parameters_stays_in_c():
-    left = in_c(function(LOSSES[0], substitute.get_output, l2=0.1))
-    assert any(isinstance(op, T.elemwise.Elemwise) for op in left)
+    compiled = function(LOSSES[0], substitute.get_output, l2=0.1)
+    assert any(isinstance(op, T.elemwise.Elemwise) for op in in_c(compiled))
+    for node in compiled.maker.fgraph.toposort():
+        if isinstance(node.op, small.InPython) and not isinstance(node.op.op, small.BOOKKEEPING):
+            assert "W" not in [variable.name for variable in node.inputs]
