@@ -8,13 +8,15 @@ from . import checks
 
 checks.check_python()
 checks.check_compiler()
-from . import compat, settings
+from . import compat, gpu, settings
 
 settings.apply()
 compat.restore()
+gpu.listen()
 compat.restore_downsample()  # imports Theano
 from . import start
 from .start import describe, random_variables, report, set_precision
 
 __all__ = ["describe", "random_variables", "report", "set_precision"]
+gpu.prepare()
 start.start()

@@ -7,7 +7,7 @@ import nolearn.lasagne.base
 import theano
 
 from .. import Problem
-from . import checks, library, ops, settings, small, substitute
+from . import checks, gpu, library, ops, settings, small, substitute
 
 # dnnl_cpu_isa_t's bits
 AVX2, AVX512, BF16, AMX = 0x7, 0x27, 0xE7, 0xFEF
@@ -69,6 +69,8 @@ def _install():
 def describe():
     """One line: versions, device, precision and which Ops run."""
     line = "Theano %s on %s, " % (theano.__version__, theano.config.device)
+    if gpu.contexts():
+        return line + "%s, %s" % (theano.config.floatX, gpu.describe())
     if reason is not None:
         return line + "%s, Theano's own Ops: %s" % (theano.config.floatX, reason)
     isa = ops.LIBRARY.fkp_isa()
