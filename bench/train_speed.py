@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import shlex
+import signal
 import statistics
 import subprocess
 import sys
@@ -198,7 +199,7 @@ def compare(bench, title, rows, digits):
 def report(bench):
     options = bench.options
     nets = {net: "specialist 38x38" if net == "5" else f"net{net}" for net in options.nets}
-    print(f"{options.rows} rows, batch 128, medians of {options.rounds} rounds; {machine()}")
+    print(f"{options.rows} rows, batch 128, medians of {options.rounds} round{'s' * (options.rounds > 1)}; {machine()}")
     for mode, version in bench.versions.items():
         print(f"- {MODES[mode].label}: {version}")
     if "train" in options.parts:
@@ -274,13 +275,21 @@ def arguments():
     return options
 
 
+def stop(*_):
+    raise KeyboardInterrupt
+
+
 def main():
     options = arguments()
+    signal.signal(signal.SIGTERM, stop)  # an hour's figures must not be lost
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(options, folder)
         bench.prepare()
-        for part in options.parts:
-            getattr(bench, part)()
+        try:
+            for part in options.parts:
+                getattr(bench, part)()
+        except KeyboardInterrupt:
+            print("Interrupted: what follows is from fewer rounds.\n")
         report(bench)
     if options.json:
         results = [{"what": what, "net or rows": net, "mode": mode, "values": values}

@@ -33,3 +33,14 @@ def test_train_speed_measures_both_ends(tmp_path):
     results = {item["what"]: item["values"] for item in json.loads(kept.read_text())["results"]}
     assert len(results["epoch"]) == 1
     assert np.isclose(sum(results["ops"].values()), 1)
+
+
+def test_what_an_interrupted_benchmark_has_measured_is_kept(tmp_path):
+    script = tmp_path / "interrupt_after_one"  # stands before each measurement: ends the benchmark at its third
+    count = tmp_path / "count"
+    script.write_text(f"echo >> {count}; [ $(wc -l < {count}) -lt 3 ] || {{ kill -TERM $PPID; exit 1; }}; exec \"$@\"")
+    kept = tmp_path / "times.json"
+    printed = run("bench/train_speed.py", "--rows", 60, "--rounds", 9, "--seconds", 0, "--nets", "1", "--modes", "stock",
+                  "--parts", "train", "--quiet", "--json", kept, "--prefix", f"sh {script}")
+    assert printed.startswith("Interrupted")
+    assert {item["what"]: len(item["values"]) for item in json.loads(kept.read_text())["results"]}["epoch"] >= 1
