@@ -57,7 +57,7 @@ class Twin:
         if net not in ("1", "2"):
             self.model.to(memory_format=self.format)
         rate = .01 if net in ("1", "2", "3") else .03
-        # fused: one pass over the weights; without it PyTorch is slower
+        # fused: one pass over the weights
         self.optimiser = torch.optim.SGD(self.model.parameters(), rate, momentum=.9, nesterov=True, fused=True)
         self.random = np.random.RandomState(42)
 

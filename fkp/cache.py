@@ -5,7 +5,6 @@ bytes: nothing in it can run.  It is only ever a copy: whatever is wrong with it
 (deleted, cut off, damaged, of another CSV, of another version, not ours at all),
 `load` returns None and the caller reads the CSV again.
 """
-import fcntl
 import hashlib
 import json
 import os
@@ -15,6 +14,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+
+try:
+    import fcntl
+except ImportError:  # Windows: no lock, so no cache
+    fcntl = None
 
 VERSION = 1
 HEAD = 4096  # bytes before the pixels: one page, so that they can be memory-mapped
@@ -108,6 +112,8 @@ def save(csv, source, columns, images, labels, name, read):
 
     name: the fingerprint.  read: time.time_ns() before the CSV was opened.
     """
+    if fcntl is None:
+        return
     head = {"version": VERSION, "source": source, "columns": list(columns), "rows": len(images),
             "fingerprint": name, "read": read}
     head = json.dumps(head).encode().ljust(HEAD)
