@@ -72,7 +72,8 @@ def look_closer(nets, images, points, win):
     """Each group's specialist in `nets` answers on crops around `points` (n, 34).  Returns new points."""
     closer = points.copy()
     for group, net in nets.items():
-        crops, centres = load.load_specialist_test(images, points, group, win, load.ALL_COLUMNS)
+        # the full scheme's points define the centre, here as in training (see first_scheme)
+        crops, centres = load.load_specialist_test(images, points[:, :len(load.COLUMNS)], group, win)
         answer = load.from_crop(net.predict(crops), centres, win)
         own, source = own_columns(group)
         closer[:, own] = answer[:, source]

@@ -102,7 +102,7 @@ def summary(net, path, half):
     history = net.train_history_
     best = best_epoch(history)
     return ("Best epoch %d of %d: valid loss %.5f = %.2f pixels; %s; %s"
-            % (best["epoch"], len(history), best["valid_loss"], math.sqrt(best["valid_loss"]) * half,
+            % (best["epoch"], len(history), best["valid_loss"], load.pixels(best["valid_loss"], half),
                duration(sum(row["dur"] for row in history)), path))
 
 
@@ -146,7 +146,7 @@ class Progress(PrintLog):
         lines = super().table(net, history).split("\n")
         recent = [row["dur"] for row in history[-10:]]
         left = sum(recent) / len(recent) * (net.max_epochs - len(history))
-        lines[-1] += "  %6.2f  %s" % (math.sqrt(history[-1]["valid_loss"]) * self.half, duration(left))
+        lines[-1] += "  %6.2f  %s" % (load.pixels(history[-1]["valid_loss"], self.half), duration(left))
         if headed:
             lines[0] += "  pixels  left"
             lines[1] += "  ------  ----------"

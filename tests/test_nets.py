@@ -249,6 +249,20 @@ def test_a_level_that_looks_closer_moves_only_its_groups_points(drawn):
     np.testing.assert_allclose(closer[:, own], np.tile(centres, 5), atol=1e-5)
 
 
+@pytest.mark.parametrize("group", load.GROUPS)
+def test_a_specialist_looks_where_it_was_validated(group, drawn):
+    seen = []
+
+    class Watch:
+        def predict(self, crops):
+            seen.append(crops)
+            return np.zeros((len(crops), 2 * len(load.GROUPS[group])), np.float32)
+    points = np.random.RandomState(0).uniform(30, 60, (5, 34)).astype(np.float32)  # both schemes known
+    cascade.look_closer({group: Watch()}, drawn.images[:5], points, 32)
+    centres = cascade.centres_of(points, load.columns(load.GROUPS[group]))
+    np.testing.assert_array_equal(seen[0][:, 0], load.crop(drawn.images[:5], centres, 32)[0])
+
+
 def test_together_the_groups_answer_for_every_point_once():
     every = [i for group in load.GROUPS for i in cascade.own_columns(group)[0]]
     assert sorted(every) == list(range(34))
