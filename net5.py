@@ -143,8 +143,9 @@ def main():
     with files.locked(args.models):
         for level in LEVELS:
             nets = {group: train(group, level, points[level - 1], found, images, args) for group in load.GROUPS}
-            points[level] = cascade.look_closer(nets, images, points[level - 1], LEVELS[level])
-    rule = cascade.report(points, found)
+            points[level] = cascade.closer_points(nets, images, points[level - 1], LEVELS[level])
+    cascade.write_rules(args.models, cascade.report(points, found))
+    rule = cascade.best_rule(args.models, points)
     figures.save(cascade.picture(points, rule, found), args.out / "net5.png", args.show)
     submission.write_for_test_faces(args, whole.add_specialists(LEVELS), rule, "submission-net5.csv")
 

@@ -2,8 +2,9 @@
 
     python test1.py                # needs net4.py and net5.py trained
 
-Uses levels 1 and 2 and averages them; net5.py writes the submission of the
-whole cascade.  Saves test1.png and submission.csv.
+Uses levels 1 and 2, averaged where net5.py found that better than level 2
+alone; net5.py writes the submission of the whole cascade.  Saves test1.png and
+submission.csv.
 """
 import load  # first: prepares Theano
 from fkp import cascade, cli, figures, submission
@@ -11,7 +12,6 @@ from fkp import cascade, cli, figures, submission
 import numpy as np
 
 LEVELS = {2: cascade.LEVELS[2]}
-RULE = (1, 2)
 N_FACES = 8
 
 
@@ -23,7 +23,8 @@ def main():
     cli.greet(args, found.origin)
     whole = cascade.Cascade(args.models).add_specialists(LEVELS)
     cli.warn_if_foreign(whole.whole.header_, found.origin)
-    points = submission.write_for_test_faces(args, whole, RULE, "submission.csv")
+    rule = cascade.best_rule(args.models, [1, *LEVELS])
+    points = submission.write_for_test_faces(args, whole, rule, "submission.csv")
     chosen = np.random.RandomState(args.seed).choice(len(found.images), min(N_FACES, len(found.images)), replace=False)
     figure = figures.gallery("Test faces, cascade levels 1 and 2", found.images[chosen],
                              points[chosen][:, :len(load.COLUMNS)],

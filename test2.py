@@ -25,7 +25,7 @@ def predictor(name, models):
     """(predict, header, preprocess): `predict` takes prepared images (n, 96, 96), gives points (n, 34)."""
     if name == "net5":
         whole = cascade.Cascade(models).add_specialists()
-        rule = tuple([1, *cascade.LEVELS])
+        rule = cascade.best_rule(models, [1, *cascade.LEVELS])
         return lambda images: cascade.combine(whole.predict(images), rule), whole.whole.header_, whole.preprocess
     net = load.open_net(models / (name + ".npz"))
     if net.header_["script"] == "net5":

@@ -1,18 +1,21 @@
 """The cascade of net 5: level 1 on the whole face, levels 2 and 3 on crops around what the level before saw.
 
 Points are (n, 34) arrays in pixels, columns as in load.ALL_COLUMNS; a level
-that does not know the second scheme leaves NaN in its columns.
+that does not know the second scheme leaves NaN in its columns.  Every level
+looks at a face and at its mirror image and answers the mean of both.
 """
+import json
 import warnings
 
 import load
 import numpy as np
 
-from fkp import Problem, figures
+from fkp import Problem, figures, files
 
 LEVELS = {2: 38, 3: 32}  # level -> side of its crops, in pixels
 RULES = [(1,), (2,), (3,), (1, 2), (2, 3), (1, 2, 3)]  # averages of levels; (1, 2, 3) is the originals'
 CENTRE = 2               # values per centre
+RULES_FILE = "net5.json"
 
 
 class Cascade:
@@ -31,9 +34,9 @@ class Cascade:
 
     def predict(self, images):
         """images (n, 96, 96), prepared by `self.preprocess` -> {level: points (n, 34)}."""
-        points = {1: net_points(self.whole, images)}
+        points = {1: whole_points(self.whole, images)}
         for level, nets in self.specialists.items():
-            points[level] = look_closer(nets, images, points[level - 1], LEVELS[level])
+            points[level] = closer_points(nets, images, points[level - 1], LEVELS[level])
         return points
 
 
@@ -66,6 +69,22 @@ def net_points(net, images):
     points = np.full((len(images), len(load.ALL_COLUMNS)), np.nan, np.float32)
     points[:, :answer.shape[1]] = answer
     return points
+
+
+def both_ways(look, images, points=None):
+    """The mean of what `look(images, points)` answers on the faces and on their mirror images: points (n, 34)."""
+    mirrored = look(np.ascontiguousarray(images[:, :, ::-1]), None if points is None else mirror_faces(points))
+    return (look(images, points) + mirror_faces(mirrored)) / 2
+
+
+def whole_points(net, images):
+    """`net_points`, both ways: level 1."""
+    return both_ways(lambda faces, _: net_points(net, faces), images)
+
+
+def closer_points(nets, images, points, win):
+    """`look_closer`, both ways: levels 2 and 3."""
+    return both_ways(lambda faces, seen: look_closer(nets, faces, seen, win), images, points)
 
 
 def look_closer(nets, images, points, win):
@@ -158,6 +177,11 @@ def mirror_pixels(points):
     return flipped
 
 
+def mirror_faces(points):
+    """Points (n, 34) in pixels as they are in the mirror image: left and right swapped too."""
+    return mirror_pixels(points[:, load.mirror_order(load.ALL_COLUMNS)])
+
+
 # --- results ---
 
 def combine(points, levels):
@@ -181,7 +205,7 @@ def validation_errors(points, found):
 
 
 def report(points, found):
-    """Print every rule's error, side by side, per group and per keypoint.  Returns the best rule."""
+    """Print every rule's error, side by side, per group and per keypoint.  Returns `full_scheme_error`."""
     errors = validation_errors(points, found)
     print("\nValidation error in pixels (root mean square), on faces that no level trained on")
     print("%-26s" % "levels averaged" + "".join("%9s" % rule_name(rule) for rule in errors))
@@ -189,9 +213,9 @@ def report(points, found):
         values = [rms(error[:, index]) for error in errors.values()]
         if np.isfinite(values).any():
             print("%-26s" % name + "".join("%9.2f" % v if np.isfinite(v) else "%9s" % "-" for v in values))
-    best = best_rule(errors)
-    print("The submission uses the best on the full scheme: %s." % rule_name(best), flush=True)
-    return best
+    scores = full_scheme_error(errors)
+    print("The submission uses the best on the full scheme: %s." % rule_name(min(scores, key=scores.get)), flush=True)
+    return scores
 
 
 def parts_of_a_face():
@@ -219,7 +243,29 @@ def rule_name(rule):
     return "+".join(map(str, rule))
 
 
-def best_rule(errors):
-    """The rule with the lowest error on the full scheme's points."""
-    full = [load.ALL_COLUMNS.index(name) for name in load.COLUMNS]
-    return min(errors, key=lambda rule: rms(errors[rule][:, full]))
+def full_scheme_error(errors):
+    """{rule: error in pixels on the full scheme's points} from `validation_errors`."""
+    return {rule: float(rms(error[:, :len(load.COLUMNS)])) for rule, error in errors.items()}
+
+
+def write_rules(models, scores):
+    """Keep each rule's validation error, {rule: pixels}, in models/net5.json."""
+    table = {"validation error of averaged levels, pixels": {rule_name(rule): value for rule, value in scores.items()}}
+    files.write_text(models / RULES_FILE, json.dumps(table, indent=2) + "\n")
+
+
+def best_rule(models, levels):
+    """The rule with the lowest validation error among those of these `levels` alone.
+
+    The mean of all of them, as in the originals, where net5.py has not ended yet.
+    """
+    try:
+        (scores,) = json.loads((models / RULES_FILE).read_text()).values()
+        known = {rule: float(scores[rule_name(rule)]) for rule in RULES if rule_name(rule) in scores}
+    except FileNotFoundError:
+        known = {}
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise Problem("%s: cannot be read (%s); delete it and run net5.py again"
+                      % (models / RULES_FILE, error)) from None
+    possible = {rule: score for rule, score in known.items() if set(rule) <= set(levels)}
+    return min(possible, key=possible.get) if possible else tuple(levels)

@@ -268,9 +268,55 @@ def test_together_the_groups_answer_for_every_point_once():
     assert sorted(every) == list(range(34))
 
 
-def test_the_best_rule_is_that_with_the_lowest_error():
-    errors = {(1,): np.full((4, 34), 2.0), (2,): np.full((4, 34), 1.0), (1, 2): np.full((4, 34), 1.5)}
-    assert cascade.best_rule(errors) == (2,)
+def test_the_best_rule_is_that_with_the_lowest_error(tmp_path):
+    errors = {(1,): np.full((4, 34), 2.0), (2,): np.full((4, 34), 1.0), (1, 2): np.full((4, 34), 1.5),
+              (3,): np.full((4, 34), 0.5)}
+    cascade.write_rules(tmp_path, cascade.full_scheme_error(errors))
+    assert cascade.best_rule(tmp_path, [1, 2, 3]) == (3,)
+    assert cascade.best_rule(tmp_path, [1, 2]) == (2,)
+
+
+def test_levels_are_averaged_until_net5_has_compared_them(tmp_path):
+    assert cascade.best_rule(tmp_path, [1, 2, 3]) == (1, 2, 3)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "3", '{"a": 1}', '{"a": {"2": "x"}}', '{"a": {}, "b": {}}', "[" * 10 ** 5])
+def test_a_damaged_table_of_rules_is_named(text, tmp_path):
+    (tmp_path / "net5.json").write_text(text)
+    with pytest.raises(Problem, match="net5.json: cannot be read"):
+        cascade.best_rule(tmp_path, [1, 2])
+
+
+def test_looking_both_ways_averages_a_face_and_its_mirror_image():
+    images = np.zeros((2, 96, 96), np.uint8)
+    images[:, :, :10] = 200  # bright on the left
+    right = np.tile(np.arange(34, dtype=np.float32), (2, 1))
+
+    def look(faces, _):
+        """Exact on the faces; on their mirror images a pixel too far to the mirror's right."""
+        if faces[0, 0, 0] == 200:
+            return right
+        wrong = cascade.mirror_faces(right)
+        wrong[:, 0::2] += 1
+        return wrong
+    points = cascade.both_ways(look, images)
+    np.testing.assert_allclose(points[:, 0::2], right[:, 0::2] - 0.5)
+    np.testing.assert_allclose(points[:, 1::2], right[:, 1::2])
+
+
+def test_looking_closer_both_ways_cuts_the_mirror_image_where_the_group_is_in_it(drawn):
+    seen = []
+
+    class Watch:
+        def predict(self, crops):
+            seen.append(crops)
+            return np.zeros((len(crops), 10), np.float32)
+    points = np.random.RandomState(0).randint(30, 60, (5, 34)).astype(np.float32)
+    eyes = [load.ALL_COLUMNS.index(name) for name in load.columns(load.GROUPS["LE"] + load.GROUPS["RE"])]
+    points[:, eyes] = np.round(points[:, eyes[:10]].mean(1))[:, None]  # both eyes' centres at one place, whole pixels
+    cascade.closer_points({"LE": Watch(), "RE": Watch()}, drawn.images[:5], points, 38)
+    left_mirrored, right_straight = seen[0], seen[3]
+    np.testing.assert_array_equal(left_mirrored, right_straight[:, :, :, ::-1])
 
 
 def test_an_average_of_levels_leaves_out_what_a_level_does_not_know():
