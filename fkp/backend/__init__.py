@@ -14,9 +14,10 @@ settings.apply()
 compat.restore()
 gpu.listen()
 compat.restore_downsample()  # imports Theano
-from . import start
+from . import start  # imports Lasagne and nolearn
 from .start import describe, random_variables, report, set_precision
 
 __all__ = ["describe", "random_variables", "report", "set_precision"]
+compat.restore_estimator()
 gpu.prepare()
 start.start()

@@ -5,6 +5,7 @@ entry names who dropped it and who still asks for it.
 """
 import collections
 import collections.abc
+import copy
 import importlib.metadata
 import sys
 import types
@@ -34,6 +35,39 @@ def restore_downsample():
     downsample = types.ModuleType("theano.tensor.signal.downsample")
     downsample.max_pool_2d = _max_pool_2d(pool.pool_2d)
     sys.modules[downsample.__name__] = signal.downsample = downsample
+
+
+def restore_estimator():
+    """After nolearn: scikit-learn 0.22 took to reading every parameter by name, and to comparing a clone's by `is`."""
+    from nolearn.lasagne import NeuralNet
+
+    NeuralNet.loss = NeuralNet.X_tensor_type = None  # arguments that NeuralNet refuses and does not keep
+    NeuralNet.__sklearn_clone__ = _untrained_copy
+    NeuralNet.__reduce_ex__ = lambda net, protocol: (_unpickled, (type(net), vars(net)))
+
+
+def _untrained_copy(net):
+    """What sklearn.base.clone returns: a net of the same parameters, with handlers of its own."""
+    from nolearn.lasagne.handlers import RememberBestWeights
+
+    params = copy.deepcopy(net.get_params(deep=False))
+    verbose = params.pop("verbose")  # it would print twice: the lists of handlers hold the printing ones already
+    for handler in params["on_epoch_finished"]:
+        if isinstance(handler, RememberBestWeights):
+            handler.best_weights, handler.best_weights_loss, handler.best_weights_epoch = None, np.inf, None
+    twin = type(net)(**params)
+    twin.verbose = verbose
+    return twin
+
+
+def _unpickled(kind, state):
+    """What a pickled net becomes in joblib's worker processes: standing in this module, it has Lasagne importable.
+
+    (nolearn's own way compiles a net that nobody has trained yet.)
+    """
+    net = kind.__new__(kind)
+    vars(net).update(state)
+    return net
 
 
 def _max_pool_2d(pool_2d):
