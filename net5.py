@@ -11,7 +11,7 @@ crop centred on the truth teaches a specialist to answer "nothing to correct".)
 """
 import load  # first: prepares Theano
 from fkp import augment as augmentation
-from fkp import Problem, backend, cascade, cli, figures, files, submission, training
+from fkp import Problem, backend, cascade, cli, figures, files, submission, training, workers
 from net4 import AdjustVariable, EarlyStopping, RestoreBestWeights, masked_squared_error
 
 import numpy as np
@@ -108,32 +108,46 @@ def build(group="LE", win=38, epochs=EPOCHS, seed=cli.SEED, augment=False, error
     )
 
 
-def train(group, level, seen, found, images, args):
-    """Train one specialist on what the level before saw: `seen` (n, 34) in pixels, for all faces."""
-    win = LEVELS[level]
+def lesson(group, level, seen, found, images, args):
+    """What `train` needs to make one specialist from what the level before saw: `seen` (n, 34) in pixels, all faces."""
     keep, y, n_valid, errors = cascade.specialist_data(group, seen, found)
-    print("\n--- level %d, %s: %d faces; level %d misses the centre by %.2f pixels"
+    print("--- level %d, %s: %d faces; level %d misses the centre by %.2f pixels"
           % (level, group, len(keep), level - 1, np.sqrt((errors ** 2).sum(1).mean())))
-    build_settings = {"group": group, "win": win, "epochs": args.epochs, "seed": args.seed,
-                      "augment": args.augment}
-    settings = {"build": build_settings, "preprocess": args.preprocess, "rows": args.rows,
-                "precision": args.precision, "level before": files.fingerprint_of(y, errors)}
-    training.set_seed(args.seed)
-    net = build(errors=errors, **build_settings)
+    settings = {"build": {"group": group, "win": LEVELS[level], "epochs": args.epochs, "seed": args.seed,
+                          "augment": args.augment},
+                "preprocess": args.preprocess, "rows": args.rows, "precision": args.precision,
+                "level before": files.fingerprint_of(y, errors)}
+    return {"path": cascade.path(args.models, group, level), "X": images[keep], "y": y, "n_valid": n_valid,
+            "errors": errors, "header": training.header("net5", settings, found.origin, args.seed)}
+
+
+def train(path, X, y, n_valid, errors, header, resume, stop=None):
+    """Train one specialist; `stop` as `training.fit` takes it."""
+    settings = header["settings"]["build"]
+    training.set_seed(settings["seed"])
+    net = build(errors=errors, **settings)
     net.train_split = load.FirstRows(n_valid)
-    header = training.header("net5", settings, found.origin, args.seed)
-    path = cascade.path(args.models, group, level)
-    return training.fit(net, images[keep], y, path, header, args.resume, half=win / 2)
+    return training.fit(net, X, y, path, header, resume, settings["win"] / 2, stop)
+
+
+def train_level(level, seen, found, images, args):
+    """All groups' specialists, one after the other or side by side: {group: net}."""
+    lessons = (lesson(group, level, seen, found, images, args) for group in load.GROUPS)
+    if args.jobs == 1 and args.scheduler is None:
+        return {group: train(resume=args.resume, **each) for group, each in zip(load.GROUPS, lessons)}
+    workers.train("net5", list(lessons), args)
+    return {group: load.open_net(cascade.path(args.models, group, level)) for group in load.GROUPS}
 
 
 def main():
     p = cli.parser(__doc__, "data", "models", "epochs", "seed", "rows", "groups", "resume", "precision", "out", "show")
     p.add_argument("--augment", action="store_true", help="turn, scale, shift and relight the faces at random")
+    p.add_argument("--jobs", metavar="N", type=cli.count, default=1, help="train N specialists side by side (default: 1)")
+    p.add_argument("--scheduler", metavar="ADDRESS", help="train them on the workers of this Dask scheduler")
     p.set_defaults(epochs=EPOCHS)
     args = p.parse_args()
     figures.use_display(args.show)
-    if args.precision != "float32":
-        backend.set_precision(args.precision)
+    backend.set_precision(args.precision)
     found = load.faces(data=args.data, rows=args.rows, groups=args.groups)
     cli.greet(args, found.origin)
     whole = cascade.level1(args.models, found.origin)
@@ -142,7 +156,7 @@ def main():
     points = whole.predict(images)
     with files.locked(args.models):
         for level in LEVELS:
-            nets = {group: train(group, level, points[level - 1], found, images, args) for group in load.GROUPS}
+            nets = train_level(level, points[level - 1], found, images, args)
             points[level] = cascade.closer_points(nets, images, points[level - 1], LEVELS[level])
     cascade.write_rules(args.models, cascade.report(points, found))
     rule = cascade.best_rule(args.models, points)

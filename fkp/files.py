@@ -23,7 +23,12 @@ KINDS = "biufU"       # booleans, numbers, text: never objects
 
 
 def write_npz(path, arrays):
-    """Write a dict of arrays to `path`: temporary file in the same folder, fsync, rename.
+    """Write a dict of arrays to `path`, whole or not at all.  Raises Problem like `write_whole`."""
+    write_whole(path, lambda f: np.savez(f, **arrays))
+
+
+def write_whole(path, write):
+    """Let `write(file)` write to `path`: temporary file in the same folder, fsync, rename.
 
     Raises Problem, and leaves what was at `path`, if the folder or the disk refuses.
     """
@@ -35,7 +40,7 @@ def write_npz(path, arrays):
         raise Problem("%s: cannot be written (%s); choose another folder" % (path, error.strerror)) from None
     try:
         with os.fdopen(handle, "wb") as f:
-            np.savez(f, **arrays)
+            write(f)
             f.flush()
             os.fsync(f.fileno())
         os.chmod(name, 0o666 & ~_umask())  # mkstemp gives 0600
@@ -178,18 +183,12 @@ def fingerprint_of(*arrays):
 
 def write_text(path, content):
     """Write a text file whole or not at all.  Raises Problem like `write_npz`."""
-    path = Path(path)
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "w", newline="") as f:
-            f.write(content)
-            f.flush()
-            os.fsync(f.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise Problem("%s: cannot be written (%s); choose another folder" % (path, error.strerror)) from None
+    write_bytes(path, content.encode())
+
+
+def write_bytes(path, content):
+    """Write a file whole or not at all.  Raises Problem like `write_npz`."""
+    write_whole(path, lambda f: f.write(content))
 
 
 def _umask():

@@ -1,4 +1,5 @@
 """Training that can be watched, interrupted and resumed: nolearn's `fit`, and what a long run needs around it."""
+import contextlib
 import math
 import signal
 import sys
@@ -15,6 +16,7 @@ from fkp import Problem, backend, cli, files, models
 CHECKPOINT_SECONDS = 30   # between two checkpoints, or longer where writing one takes long:
 CHECKPOINT_SHARE = 0.02   # they cost at most this share of the time
 BAR_SECONDS = 3           # epochs that last longer get a bar
+BRIEF_SECONDS = 30        # between two lines about a net that trains beside others
 
 
 def set_seed(seed):
@@ -27,28 +29,29 @@ def header(script, settings, data, seed):
     return {"script": script, "settings": settings, "data": data, "seed": seed, "versions": models.versions()}
 
 
-def fit(net, X, y, path, header, resume=False, half=48.0):
+def fit(net, X, y, path, header, resume=False, half=48.0, stop=None):
     """Train `net` for its `max_epochs`, print its progress, and write the best epoch's weights to `path`.
 
     `half` is what 1.0 stands for in pixels.  With `resume`, an interrupted run
     goes on where its checkpoint stands, and a finished one is opened.  Ctrl-C
     and SIGTERM end the running epoch, save a checkpoint and then raise.
-    Returns the trained net.
+    In a worker process `stop` (a `workers.StopFile`) stands in for these
+    signals, and a line now and then for the table.  Returns the trained net.
     """
     checkpoint = Checkpoint(path, header)
     if resume and not checkpoint.path.exists() and path.exists():
         params, found = models.read(path)
         if difference(found, header) is None:
-            print("%s: trained already (%d epochs)." % (path, len(found["history"])))
+            print("%s: trained already (%d epochs)." % (path, len(found["history"])), flush=True)
             return models.open_net(path)
-    table = Progress(half)
+    table = Progress(half) if stop is None else Brief(half, path.stem)
     prepare(net, table, checkpoint)
     net.initialize()
     if resume and checkpoint.path.exists():
         checkpoint.restore(net)
         print("%s: going on after epoch %d." % (path, len(net.train_history_)))
     epochs_left = net.max_epochs - len(net.train_history_)
-    with Signals() as checkpoint.signals:
+    with Signals() if stop is None else contextlib.nullcontext(stop) as checkpoint.signals:
         if epochs_left > 0:
             net.fit(X, y, epochs=epochs_left)
         checkpoint.signals.raise_if_any()
@@ -66,7 +69,7 @@ def prepare(net, table, checkpoint):
         own.append(RememberBestWeights(verbose=0))
     net.on_epoch_finished = [stop_if_lost, table, *own, checkpoint]  # last: it saves what the others changed
     net.on_batch_finished = [*net.on_batch_finished, table.batch]
-    net.on_training_started = [*net.on_training_started, table.start]
+    net.on_training_started = [*table.introduction(net), table.start]
 
 
 def put_best_weights(net):
@@ -122,6 +125,10 @@ class Progress(PrintLog):
         self.half = half
         self.began = None
 
+    def introduction(self, net):
+        """What the net itself shows when training starts: its layers."""
+        return net.on_training_started
+
     def start(self, net, history):
         self.began, self.batches = time.time(), 0
 
@@ -144,14 +151,41 @@ class Progress(PrintLog):
     def table(self, net, history):
         headed = self.first_iteration
         lines = super().table(net, history).split("\n")
-        recent = [row["dur"] for row in history[-10:]]
-        left = sum(recent) / len(recent) * (net.max_epochs - len(history))
-        lines[-1] += "  %6.2f  %s" % (load.pixels(history[-1]["valid_loss"], self.half), duration(left))
+        lines[-1] += "  %6.2f  %s" % (load.pixels(history[-1]["valid_loss"], self.half), time_left(net, history))
         if headed:
             lines[0] += "  pixels  left"
             lines[1] += "  ------  ----------"
         text = "\n".join(lines)
         return text if sys.stdout.isatty() else _plain(text)
+
+
+class Brief(Progress):
+    """A line now and then that says which net it is about, for nets that train side by side."""
+
+    def __init__(self, half, name):
+        super().__init__(half)
+        self.name = name
+        self.next_line = time.time() + BRIEF_SECONDS
+
+    def introduction(self, net):
+        return []
+
+    def batch(self, net, history):
+        pass
+
+    def __call__(self, net, history):
+        if time.time() >= self.next_line:
+            self.next_line = time.time() + BRIEF_SECONDS
+            loss = history[-1]["valid_loss"]
+            print("%s: epoch %d of %d, valid loss %.5f = %.2f pixels, %s left"
+                  % (self.name, len(history), net.max_epochs, loss, load.pixels(loss, self.half),
+                     time_left(net, history)), flush=True)
+
+
+def time_left(net, history):
+    """As `duration` says it, at the pace of the last ten epochs."""
+    recent = [row["dur"] for row in history[-10:]]
+    return duration(sum(recent) / len(recent) * (net.max_epochs - len(history)))
 
 
 def _plain(text):
@@ -161,7 +195,13 @@ def _plain(text):
 
 
 class Signals:
-    """Within this block Ctrl-C and SIGTERM are noted, not raised; a second one raises at once."""
+    """Within this block Ctrl-C and SIGTERM are noted, not raised; a second one raises at once.
+
+    `demand` is called with the first, to tell others.
+    """
+
+    def __init__(self, demand=None):
+        self.demand = demand
 
     def __enter__(self):
         self.caught = None
@@ -176,6 +216,8 @@ class Signals:
         if self.caught is not None:
             raise self.exception(number)
         self.caught = number
+        if self.demand is not None:
+            self.demand()
         print("\nFinishing this epoch to save it; once more ends at once.", file=sys.stderr, flush=True)
 
     def exception(self, number):
@@ -204,7 +246,7 @@ class Checkpoint:
         interrupted = self.signals is not None and self.signals.caught is not None
         if interrupted:
             self.save(net)
-            print("Saved after epoch %d; go on with --resume." % len(history), file=sys.stderr)
+            print("%s: saved after epoch %d; go on with --resume." % (self.path, len(history)), file=sys.stderr)
             raise StopIteration
         if time.time() >= self.next_save:
             began = time.time()
@@ -283,8 +325,7 @@ def difference(found, wanted):
 def main(args, script, build, loader, preprocess="equalise", **build_settings):
     """What nets 2 to 4 do on the command line: load, build, train, save as `script`.npz."""
     precision = getattr(args, "precision", "float32")
-    if precision != "float32":
-        backend.set_precision(precision)
+    backend.set_precision(precision)
     all_rows = build_settings.get("all_rows", False)
     found = load.faces(data=args.data, rows=args.rows, groups=args.groups)
     cli.greet(args, found.origin)

@@ -15,9 +15,9 @@ compat.restore()
 gpu.listen()
 compat.restore_downsample()  # imports Theano
 from . import start  # imports Lasagne and nolearn
-from .start import describe, random_variables, report, set_precision
+from .start import describe, random_variables, report, set_precision, threads
 
-__all__ = ["describe", "random_variables", "report", "set_precision"]
+__all__ = ["describe", "random_variables", "report", "set_precision", "threads"]
 compat.restore_estimator()
 gpu.prepare()
 start.start()

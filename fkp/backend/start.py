@@ -75,10 +75,17 @@ def describe():
         return line + "%s, Theano's own Ops: %s" % (theano.config.floatX, reason)
     isa = ops.LIBRARY.fkp_isa()
     have = [name for name, bits in (("AVX2", AVX2), ("AVX-512", AVX512), ("AMX", AMX)) if isa & bits == bits]
-    threads = ops.LIBRARY.fkp_threads()
     return line + "%s, oneDNN %s (%s), %d thread%s" % (
         substitute.precision, ops.LIBRARY.fkp_version().decode(), ", ".join(have[have[-1:] != ["AVX2"]:]) or "SSE",
-        threads, "s" * (threads != 1))
+        threads(), "s" * (threads() != 1))
+
+
+def threads():
+    """How many threads the Ops use: OpenMP's number."""
+    if reason is None:
+        return ops.LIBRARY.fkp_threads()
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return int(asked) if asked.isdecimal() else os.cpu_count() or 1
 
 
 def set_precision(precision):

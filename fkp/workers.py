@@ -1,0 +1,115 @@
+"""Nets that train side by side: in processes on this machine (`--jobs`), or on a Dask cluster (`--scheduler`).
+
+A worker trains as the script itself would: same seed, same losses.  It writes
+its checkpoint and its model into the models folder where it can see that, and
+sends the model home in any case.
+"""
+import contextlib
+import importlib
+import os
+import signal
+import tempfile
+import threading
+from pathlib import Path
+
+import load  # noqa: F401  first: prepares Theano in a worker process
+import joblib
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+from fkp import Problem, backend, files, training
+
+CONNECT_SECONDS = 10            # for the Dask scheduler to answer
+one_at_a_time = threading.Lock()  # a Dask worker may have several threads; Lasagne has one random generator
+
+
+def train(script, lessons, args):
+    """Call `train(**lesson)` of `script` for each of `lessons` (dicts), and write the models.
+
+    Uses `args.jobs` processes, or the workers of the Dask scheduler at
+    `args.scheduler`.  Ctrl-C and SIGTERM end every worker's running epoch, and
+    each saves its checkpoint.  Raises Problem where a worker died for good.
+    """
+    if not args.resume:
+        for lesson in lessons:
+            training.checkpoint_path(lesson["path"]).unlink(missing_ok=True)  # what is there later, a dead worker left
+    stop, death = StopFile(args.models), ()
+    stop.clear()
+    try:
+        with engine(args.jobs, args.scheduler) as death, training.Signals(stop.demand) as signals:
+            print("Training %d nets, %s ..." % (len(lessons), "on %s" % args.scheduler if args.scheduler
+                                                else "%d at a time" % args.jobs), flush=True)
+            run = joblib.delayed(train_one)
+            models = joblib.Parallel()(run(script, lesson, args.precision, args.resume, stop) for lesson in lessons)
+            signals.raise_if_any()
+    except death as error:
+        raise Problem("a worker process died (%s); was there enough memory? Go on with --resume"
+                      % " ".join(str(error).split())[:200]) from None
+    finally:
+        stop.clear()
+    for lesson, content in zip(lessons, models):
+        path = lesson["path"]
+        if not path.exists() or path.read_bytes() != content:  # a worker that does not see this folder
+            files.write_bytes(path, content)
+
+
+@contextlib.contextmanager
+def engine(jobs, scheduler):
+    """The processes that joblib.Parallel uses in this block; gives the exception that one's death raises."""
+    os.environ.pop("THEANO_GPU_IS_ALREADY_ACTIVE", None)  # Theano's note to itself; workers open the GPU themselves
+    if scheduler is None:
+        with joblib.parallel_config("loky", n_jobs=jobs, inner_max_num_threads=backend.threads()):
+            yield TerminatedWorkerError
+        return
+    try:
+        from distributed import Client, KilledWorker
+    except ImportError:
+        raise Problem("--scheduler needs Dask: pip install distributed") from None
+    try:
+        client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=True)
+    except (OSError, ValueError) as error:
+        raise Problem("--scheduler %s: no Dask scheduler answers there (%s)"
+                      % (scheduler, " ".join(str(error).split())[:100])) from None
+    with client, joblib.parallel_config("dask"):
+        if not client.scheduler_info()["workers"]:
+            raise Problem("--scheduler %s: has no workers; start some (README.md, Several machines)" % scheduler)
+        yield KilledWorker
+
+
+def train_one(script, lesson, precision, resume, stop):
+    """In a worker: train one net.  Returns its model file's content, or None if it was told to stop."""
+    with one_at_a_time, contextlib.ExitStack() as stack:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends Ctrl-C to everyone; our parent answers it
+        module = importlib.import_module(script)
+        backend.set_precision(precision)
+        path = lesson["path"]
+        if not path.parent.is_dir():
+            path = Path(stack.enter_context(tempfile.TemporaryDirectory())) / path.name
+        resume = resume or training.checkpoint_path(path).exists()
+        try:
+            module.train(**dict(lesson, path=path, resume=resume, stop=stop))
+        except KeyboardInterrupt:
+            return None
+        return path.read_bytes()
+
+
+class StopFile:
+    """Tells workers to stop: `training.fit` looks for this file in the models folder after each epoch."""
+
+    def __init__(self, folder):
+        self.path = Path(folder) / ".stop"
+
+    def demand(self):
+        self.path.touch()
+
+    def clear(self):
+        self.path.unlink(missing_ok=True)
+
+    @property
+    def caught(self):
+        """As that of `training.Signals`."""
+        return signal.SIGINT if self.path.exists() else None
+
+    def raise_if_any(self):
+        if self.caught is not None:
+            raise KeyboardInterrupt

@@ -1,0 +1,162 @@
+"""Specialists that train side by side: the same models, whatever the number of workers, and whatever becomes of them."""
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import load
+import net5
+import numpy as np
+import pytest
+from conftest import ROOT
+
+from fkp import Problem, cascade, files, models, training, workers
+
+
+@pytest.fixture(scope="module")
+def lessons_for(drawn):
+    """A function: (folder, epochs) -> what net5.train_level has to train on drawn faces, and its options."""
+    def prepare(folder, epochs, **options):
+        args = argparse.Namespace(**{**dict(models=folder, epochs=epochs, seed=1, augment=False, preprocess="plain",
+                                            rows=None, precision="float32", jobs=2, scheduler=None, resume=False),
+                                     **options})
+        seen = np.full((len(drawn.images), 34), 48, np.float32)
+        return [net5.lesson(group, 2, seen, drawn, drawn.images, args) for group in ("LE", "N")], args
+    return prepare
+
+
+@pytest.fixture(scope="module")
+def alone(lessons_for, tmp_path_factory):
+    """The same specialists, trained one after the other in this process: a function of the epochs."""
+    kept = {}
+
+    def train(epochs):
+        if epochs not in kept:
+            lessons, _ = lessons_for(tmp_path_factory.mktemp("alone"), epochs)
+            for lesson in lessons:
+                net5.train(resume=False, **lesson)
+            kept[epochs] = [models.read(lesson["path"]) for lesson in lessons]
+        return kept[epochs]
+    return train
+
+
+def assert_same(lessons, expected):
+    for lesson, (params, header) in zip(lessons, expected):
+        found, found_header = models.read(lesson["path"])
+        for a, b in zip(found, params):
+            np.testing.assert_array_equal(a, b)
+        for a, b in zip(found_header["history"], header["history"]):
+            assert (a["train_loss"], a["valid_loss"]) == (b["train_loss"], b["valid_loss"])
+
+
+def test_side_by_side_is_the_same_as_one_after_the_other(lessons_for, alone, tmp_path, capfd):
+    lessons, args = lessons_for(tmp_path, 3)
+    workers.train("net5", lessons, args)
+    out = capfd.readouterr().out
+    assert_same(lessons, alone(3))
+    assert out.count("Best epoch") == 2 and "epoch    trn loss" not in out
+    assert not list(tmp_path.glob(".stop")) and not list(tmp_path.glob("*.checkpoint.npz"))
+
+
+def test_finished_specialists_are_not_trained_again(lessons_for, tmp_path):
+    def written():
+        return [lesson["path"].stat().st_mtime_ns for lesson in lessons]
+    lessons, args = lessons_for(tmp_path, 1)
+    workers.train("net5", lessons, args)
+    first = written()
+    workers.train("net5", *lessons_for(tmp_path, 1, resume=True))
+    assert written() == first
+    workers.train("net5", *lessons_for(tmp_path, 1))
+    assert all(a != b for a, b in zip(written(), first))
+
+
+def test_a_problem_in_a_worker_is_told_in_its_own_words(lessons_for, tmp_path):
+    lessons, args = lessons_for(tmp_path, 2)
+    lessons[0]["X"] = np.full(lessons[0]["X"].shape, np.nan, np.float32)
+    with pytest.raises(Problem, match="epoch 1: the training loss is nan; lower the learning rate"):
+        workers.train("net5", lessons, args)
+
+
+def test_a_worker_that_dies_is_a_problem_that_says_so(tmp_path, lessons_for, monkeypatch):
+    lessons, args = lessons_for(tmp_path, 1)
+    monkeypatch.setattr(workers, "train_one", die)
+    with pytest.raises(Problem, match="a worker process died"):
+        workers.train("net5", lessons, args)
+
+
+def die(*args):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupted_workers_save_and_go_on_where_they_stopped(number, code, tmp_path):
+    command = [sys.executable, str(ROOT / "net5.py"), "--jobs", "2", "--rows", "120", "--models", str(tmp_path),
+               "--out", str(tmp_path), "--no-show"]
+    net4 = [sys.executable, str(ROOT / "net4.py"), "--rows", "120", "--epochs", "1", "--models", str(tmp_path)]
+    subprocess.run(net4, check=True, capture_output=True)
+    with subprocess.Popen(command + ["--epochs", "100000"], text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          start_new_session=True) as process:
+        for line in process.stdout:
+            if line == "Training 4 nets, 2 at a time ...\n":
+                break
+        process.send_signal(number)
+        _, err = process.communicate()
+    assert process.returncode == code and "Finishing this epoch" in err, err
+    saved = sorted(path.name for path in tmp_path.glob("net5-*.checkpoint.npz"))
+    assert saved == sorted("net5-%s-38.checkpoint.npz" % group for group in load.GROUPS)
+
+
+def test_a_scheduler_that_does_not_answer_is_a_problem(lessons_for, tmp_path, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(workers, "CONNECT_SECONDS", 0.1)
+    with pytest.raises(Problem, match="--scheduler tcp://127.0.0.1:1: no Dask scheduler answers there"):
+        workers.train("net5", *lessons_for(tmp_path, 1, scheduler="tcp://127.0.0.1:1"))
+
+
+def test_without_dask_the_option_says_what_to_install(lessons_for, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(Problem, match="pip install distributed"):
+        workers.train("net5", *lessons_for(tmp_path, 1, scheduler="tcp://127.0.0.1:1"))
+
+
+@pytest.fixture
+def cluster():
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        yield cluster
+
+
+def checkpoint_every_epoch():
+    training.CHECKPOINT_SECONDS = training.CHECKPOINT_SHARE = 1e-9
+
+
+def test_a_worker_of_a_cluster_may_die_and_nothing_is_lost(cluster, lessons_for, alone, tmp_path):
+    import threading
+    from distributed import Client
+
+    epochs = 12
+    lessons, args = lessons_for(tmp_path, epochs, scheduler=cluster.scheduler_address)
+    with Client(cluster) as client:
+        client.run(checkpoint_every_epoch)
+        pids = client.run(os.getpid)
+
+    def kill_one():
+        while not list(tmp_path.glob("*.checkpoint.npz")):
+            time.sleep(0.01)
+        os.kill(next(iter(pids.values())), signal.SIGKILL)
+    killer = threading.Thread(target=kill_one)
+    killer.start()
+    workers.train("net5", lessons, args)
+    killer.join()
+    assert_same(lessons, alone(epochs))
+
+
+def test_a_worker_that_does_not_see_the_models_folder_sends_its_model_home(lessons_for, alone, tmp_path):
+    lessons, args = lessons_for(tmp_path / "elsewhere", 3)
+    content = workers.train_one("net5", lessons[0], "float32", False, workers.StopFile(tmp_path))
+    assert not (tmp_path / "elsewhere").exists()
+    files.write_bytes(lessons[0]["path"], content)
+    assert_same(lessons[:1], alone(3))
+    assert lessons[0]["path"] == cascade.path(tmp_path / "elsewhere", "LE", 2)
