@@ -134,16 +134,23 @@ def preprocessed(images, method="equalise"):
     return PREPROCESS[method](images) if len(images) else images
 
 
-def as_batch(X):
-    """uint8 pixels -> float32 in [0, 1]; what is float already stays as it is."""
-    return np.multiply(X, np.float32(1 / 255), dtype=np.float32) if X.dtype == np.uint8 else X
+def as_batch(X, grey=0.0):
+    """uint8 pixels -> float32 in [0, 1], minus `grey`; what is float already stays as it is."""
+    if X.dtype != np.uint8:
+        return X
+    x = np.multiply(X, np.float32(1 / 255), dtype=np.float32)
+    return np.subtract(x, np.float32(grey), out=x) if grey else x
 
 
 class PixelBatchIterator(BatchIterator):
     """nolearn's BatchIterator; pixels become float32 here, so that the whole set can stay uint8."""
 
+    def __init__(self, *args, grey=0.0, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.grey = grey
+
     def transform(self, Xb, yb):
-        return as_batch(Xb), yb
+        return as_batch(Xb, self.grey), yb
 
 
 # --- the faces ---

@@ -322,8 +322,11 @@ def difference(found, wanted):
     return None
 
 
-def main(args, script, build, loader, preprocess="equalise", **build_settings):
-    """What nets 2 to 4 do on the command line: load, build, train, save as `script`.npz."""
+def main(args, script, build, loader, start=None, preprocess="equalise", **build_settings):
+    """What nets 2 to 4 do on the command line: load, build, train, save as `script`.npz.
+
+    `start(net, y)` is called with the untrained net and the training labels.
+    """
     precision = getattr(args, "precision", "float32")
     backend.set_precision(precision)
     all_rows = build_settings.get("all_rows", False)
@@ -335,6 +338,8 @@ def main(args, script, build, loader, preprocess="equalise", **build_settings):
     set_seed(args.seed)
     net = build(**built)
     net.train_split = load.split_for(found, all_rows) or net.train_split
+    if start is not None:
+        start(net, net.train_split(X, y, net)[2])
     with files.locked(args.models):
         return fit(net, X, y, args.models / (script + ".npz"), header(script, settings, found.origin, args.seed),
                    args.resume)
