@@ -344,17 +344,25 @@ def split_for(found, all_rows=False):
 
 # --- crops for the specialists of net5 ---
 
+def corner(centres, win):
+    """Left upper corner (n, 2), in whole pixels, of a win x win window around `centres`, moved into the picture."""
+    return np.rint(np.asarray(centres) - win / 2).astype(int).clip(0, SIZE - win)
+
+
 def crop(images, centres, win):
     """Cut win x win windows around `centres` (n, 2), x and y in pixels from the edge.
 
-    Returns crops (n, win, win) and their true centres (n, 2): whole pixels,
-    and a window that would leave the picture is moved back into it.
+    Returns crops (n, win, win) and their true centres (n, 2), see `corner`.
     """
-    corner = np.rint(np.asarray(centres) - win / 2).astype(int).clip(0, SIZE - win)  # (n, 2): left, upper
-    offset = np.arange(win)
-    row = corner[:, 1, None, None] + offset[:, None]
-    col = corner[:, 0, None, None] + offset
-    return images[np.arange(len(images))[:, None, None], row, col], (corner + win / 2).astype(np.float32)
+    at, offset = corner(centres, win), np.arange(win)
+    row = at[:, 1, None, None] + offset[:, None]
+    col = at[:, 0, None, None] + offset
+    return images[np.arange(len(images))[:, None, None], row, col], middle(at, win)
+
+
+def middle(at, win):
+    """Centres (n, 2) of win x win windows with their corners at `at`."""
+    return (at + win / 2).astype(np.float32)
 
 
 def to_crop(points, centres, win):

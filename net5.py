@@ -1,6 +1,7 @@
 """Net 5: a cascade.  Specialists for left eye, right eye, nose and mouth look again, closer.
 
     python net4.py && python net5.py   # 8 specialists, up to 1,000 epochs each, then the submission
+    python net5.py --augment --tuned   # better and sooner: see net4.py
 
 Level 1 is net 4 on the whole face.  Level 2 cuts a 38 x 38 crop around where
 level 1 sees each group of keypoints and corrects them; level 3 does so again
@@ -12,11 +13,11 @@ crop centred on the truth teaches a specialist to answer "nothing to correct".)
 import load  # first: prepares Theano
 from fkp import augment as augmentation
 from fkp import Problem, backend, cascade, cli, figures, files, submission, training, workers
-from net4 import AdjustVariable, EarlyStopping, RestoreBestWeights, masked_squared_error
+from net4 import AdjustVariable, EarlyStopping, Published, RestoreBestWeights, Tuned, masked_squared_error
 
 import numpy as np
 import theano
-from lasagne import layers
+from lasagne import init, layers
 from lasagne.updates import nesterov_momentum
 from nolearn.lasagne import NeuralNet
 
@@ -39,38 +40,47 @@ class CropBatchIterator(load.PixelBatchIterator):
     faces are turned, scaled, shifted and relit before they are cut.
     """
 
-    def __init__(self, batch_size, win, errors=None, seed=cli.SEED, augment=False):
-        super().__init__(batch_size, seed=seed)
+    def __init__(self, batch_size, win, errors=None, seed=cli.SEED, augment=False, grey=0.0):
+        super().__init__(batch_size, seed=seed, grey=grey)
         self.win, self.errors, self.augment = win, errors, augment
 
     def transform(self, Xb, yb):
         if yb is None:  # crops already, from load_specialist_test
             return super().transform(Xb, yb)
-        if self.augment:
-            Xb, yb = augmentation.warp(Xb, yb, self.random)
-            Xb = augmentation.relight(Xb, self.random)
-        labels, partner, centre, partner_centre, seen, _ = cascade.unpack(yb)
+        augment = self.augment and self.errors is not None
+        warp = augmentation.Warp(len(Xb), load.SIZE, self.random) if augment else None
+        labels, partner, centre, partner_centre, seen, _ = cascade.unpack(warp.points(yb) if warp else yb)
         if self.errors is None:
             crops, centres = load.crop(Xb, seen, self.win)
         else:
             flip = self.random.permutation(len(Xb)) < len(Xb) // 2
-            Xb = np.where(flip[:, None, None], Xb[:, :, ::-1], Xb)
             labels = np.where(flip[:, None], cascade.mirror_pixels(partner), labels)
             centre = np.where(flip[:, None], cascade.mirror_pixels(partner_centre), centre)
             error = self.errors[self.random.randint(len(self.errors), size=len(Xb))]
             error = error * np.where(flip, -1, 1)[:, None] ** [1, 0]  # in a mirror it misses to the other side
-            crops, centres = load.crop(Xb, centre + error, self.win)
+            at = load.corner(centre + error, self.win)
+            centres = load.middle(at, self.win)
+            at[flip, 0] = load.SIZE - self.win - at[flip, 0]  # the same window in the picture as it is
+            if warp:
+                crops = augmentation.relight(warp.windows(Xb, at, self.win), self.random)
+            else:
+                crops = load.crop(Xb, load.middle(at, self.win), self.win)[0]
+            crops = np.where(flip[:, None, None], crops[:, :, ::-1], crops)
         return super().transform(crops[:, None], load.to_crop(labels, centres, self.win))
 
     def __iter__(self):
         return augmentation.ahead(super().__iter__())
 
 
-def build(group="LE", win=38, epochs=EPOCHS, seed=cli.SEED, augment=False, errors=None):
-    """The untrained specialist for `group` on win x win crops; `errors`, `augment` as CropBatchIterator takes them."""
+def build(group="LE", win=38, epochs=EPOCHS, seed=cli.SEED, augment=False, tuned=False, errors=None):
+    """The untrained specialist for `group` on win x win crops.
+
+    `errors` and `augment` are as CropBatchIterator takes them, `tuned` as in net4.
+    """
     if group not in load.GROUPS or win not in LEVELS.values():
         raise Problem("there is no specialist %s-%s; groups are %s, crops %s"
                       % (group, win, ", ".join(load.GROUPS), ", ".join(map(str, LEVELS.values()))))
+    settings = Tuned if tuned else Published
     return NeuralNet(
         layers=[
             ("input", layers.InputLayer),      # (n, 1, 38, 38)
@@ -84,20 +94,24 @@ def build(group="LE", win=38, epochs=EPOCHS, seed=cli.SEED, augment=False, error
             ("output", layers.DenseLayer),
         ],
         input_shape=(None, 1, win, win),
-        conv1_num_filters=32, conv1_filter_size=(3, 3), pool1_pool_size=(2, 2), dropout1_p=0.1,
-        conv2_num_filters=64, conv2_filter_size=(2, 2), pool2_pool_size=(2, 2), dropout2_p=0.2,
+        conv1_num_filters=32, conv1_filter_size=(3, 3), pool1_pool_size=(2, 2),
+        conv2_num_filters=64, conv2_filter_size=(2, 2), pool2_pool_size=(2, 2),
         hidden3_num_units=200,
         output_num_units=2 * len(load.GROUPS[group]), output_nonlinearity=None,
+        dropout1_p=0.1 * settings.dropout,
+        dropout2_p=0.2 * settings.dropout,
+        conv1_W=settings.weights, conv2_W=settings.weights, hidden3_W=settings.weights,
+        output_W=init.GlorotUniform(settings.output),
 
         update=nesterov_momentum,
-        update_learning_rate=theano.shared(np.float32(0.03)),
+        update_learning_rate=theano.shared(np.float32(settings.learning_rate)),
         update_momentum=theano.shared(np.float32(0.9)),
         objective_loss_function=masked_squared_error,
 
-        batch_iterator_train=CropBatchIterator(128, win, errors, seed, augment),
-        batch_iterator_test=CropBatchIterator(128, win),
+        batch_iterator_train=CropBatchIterator(128, win, errors, seed, augment, settings.grey),
+        batch_iterator_test=CropBatchIterator(128, win, grey=settings.grey),
         on_epoch_finished=[
-            AdjustVariable("update_learning_rate", start=0.03, stop=0.0001),
+            AdjustVariable("update_learning_rate", start=settings.learning_rate, stop=0.0001),
             AdjustVariable("update_momentum", start=0.9, stop=0.999),
             EarlyStopping(patience=PATIENCE),
         ],
@@ -114,7 +128,7 @@ def lesson(group, level, seen, found, images, args):
     print("--- level %d, %s: %d faces; level %d misses the centre by %.2f pixels"
           % (level, group, len(keep), level - 1, np.sqrt((errors ** 2).sum(1).mean())))
     settings = {"build": {"group": group, "win": LEVELS[level], "epochs": args.epochs, "seed": args.seed,
-                          "augment": args.augment},
+                          "augment": args.augment, "tuned": args.tuned},
                 "preprocess": args.preprocess, "rows": args.rows, "precision": args.precision,
                 "level before": files.fingerprint_of(y, errors)}
     return {"path": cascade.path(args.models, group, level), "X": images[keep], "y": y, "n_valid": n_valid,
@@ -142,6 +156,7 @@ def train_level(level, seen, found, images, args):
 def main():
     p = cli.parser(__doc__, "data", "models", "epochs", "seed", "rows", "groups", "resume", "precision", "out", "show")
     p.add_argument("--augment", action="store_true", help="turn, scale, shift and relight the faces at random")
+    p.add_argument("--tuned", action="store_true", help="settings that learn faster: see net4.py")
     p.add_argument("--jobs", metavar="N", type=cli.count, default=1, help="train N specialists side by side (default: 1)")
     p.add_argument("--scheduler", metavar="ADDRESS", help="train them on the workers of this Dask scheduler")
     p.set_defaults(epochs=EPOCHS)

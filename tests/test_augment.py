@@ -49,6 +49,15 @@ def test_a_flat_picture_has_no_edges_after_turning():
     assert (warped == 77).all()
 
 
+def test_a_window_is_cut_out_of_the_warped_face():
+    images = np.random.RandomState(0).randint(0, 256, (30, 96, 96)).astype(np.uint8)
+    drawn = augment.Warp(30, 96, np.random.RandomState(1))
+    whole = drawn.windows(images, np.zeros((30, 2)), 96).astype(int)
+    corner = np.random.RandomState(2).randint(0, 96 - 38 + 1, (30, 2))
+    for window, face, (x, y) in zip(drawn.windows(images, corner, 38), whole, corner):
+        assert np.abs(window - face[y:y + 38, x:x + 38]).max() <= 1  # Pillow rounds
+
+
 def test_light_changes_but_stays_in_range():
     images = np.random.RandomState(0).randint(0, 256, (50, 96, 96)).astype(np.uint8)
     before = images.copy()

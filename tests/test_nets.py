@@ -28,7 +28,7 @@ def some_faces(drawn, flat, n=24):
 
 @pytest.mark.parametrize("module, script, build", [
     (net1, "net1", {}), (net2, "net2", {}), (net3, "net3", {}), (net4, "net4", {"hidden": 50}),
-    (net4, "net4", {"hidden": 50, "all_rows": True, "augment": True})])
+    (net4, "net4", {"hidden": 50, "all_rows": True, "augment": True, "tuned": True})])
 def test_a_net_trains_is_saved_and_predicts_the_same_when_opened(module, script, build, drawn, tmp_path):
     X, y = some_faces(drawn, flat=module in (net1, net2))
     training.set_seed(1)
@@ -230,6 +230,33 @@ def test_validation_crops_are_where_the_level_before_looked(drawn):
     expected, centres = load.crop(drawn.images[keep], cascade.unpack(y)[4], 38)
     np.testing.assert_allclose(crops[:, 0] * 255, expected, atol=1e-3)
     np.testing.assert_allclose(targets, load.to_crop(cascade.unpack(y)[0], centres, 38))
+
+
+def test_a_tuned_net_starts_at_the_mean_face(drawn):
+    X, _ = some_faces(drawn, flat=False)
+    y = load.scale(drawn.keypoints)[:, :30]
+    net = net4.build(tuned=True, hidden=50).set_params(verbose=0)
+    net4.start_at_mean_face(net, y)
+    net.initialize()
+    assert load.HALF * np.abs(net.predict(X) - np.nanmean(y, 0)).max() < 3  # pixels
+
+
+@pytest.mark.parametrize("augment", [False, True])
+def test_a_training_crop_shows_what_its_labels_mark(augment):
+    random = np.random.RandomState(0)
+    left = random.uniform([64, 30], [72, 50], (60, 2))  # a soft bright spot is each eye; its five points are one
+    right = random.uniform([24, 30], [32, 50], (60, 2))
+    grid = np.arange(96) + 0.5
+    spots = [np.exp(-((grid - at[:, :1])[:, None, :] ** 2 + (grid - at[:, 1:])[:, :, None] ** 2) / 8)
+             for at in (left, right)]
+    images = (250 * sum(spots)).astype(np.uint8)
+    y = np.concatenate([np.tile(left, 5), np.tile(right, 5), left, right, left, right], 1).astype(np.float32)
+    errors = random.uniform(-4, 4, (50, 2))
+    (crops, targets), = net5.CropBatchIterator(60, 38, errors, seed=1, augment=augment)(images, y)
+    weights = np.where(crops[:, 0] > 0.3 * crops.max(axis=(1, 2, 3), keepdims=True)[:, 0], crops[:, 0], 0)
+    middle = np.arange(38) + 0.5
+    at = np.stack([(weights.sum(1) * middle).sum(1), (weights.sum(2) * middle).sum(1)], 1) / weights.sum((1, 2))[:, None]
+    np.testing.assert_allclose((at - 19) / 19, targets[:, :2], atol=0.5 / 19)
 
 
 def test_a_level_that_looks_closer_moves_only_its_groups_points(drawn):

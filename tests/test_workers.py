@@ -19,7 +19,7 @@ from fkp import Problem, cascade, files, models, training, workers
 def lessons_for(drawn):
     """A function: (folder, epochs) -> what net5.train_level has to train on drawn faces, and its options."""
     def prepare(folder, epochs, **options):
-        args = argparse.Namespace(**{**dict(models=folder, epochs=epochs, seed=1, augment=False, preprocess="plain",
+        args = argparse.Namespace(**{**dict(models=folder, epochs=epochs, seed=1, augment=False, tuned=False, preprocess="plain",
                                             rows=None, precision="float32", jobs=2, scheduler=None, resume=False),
                                      **options})
         seen = np.full((len(drawn.images), 34), 48, np.float32)
