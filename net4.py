@@ -171,10 +171,12 @@ def main():
     p.add_argument("--augment", action="store_true", help="turn, scale, shift and relight the faces at random")
     p.add_argument("--tuned", action="store_true", help="settings that learn faster: other initial weights, learning "
                    "rate and dropout")
+    p.add_argument("--hidden", metavar="N", type=cli.count, default=HIDDEN,
+                   help="units in each of the two dense layers (default: %d)" % HIDDEN)
     p.set_defaults(epochs=EPOCHS)
     args = p.parse_args()
     training.main(args, "net4", build, load.load2d, start_at_mean_face if args.tuned else None,
-                  all_rows=args.all_rows, augment=args.augment, tuned=args.tuned)
+                  all_rows=args.all_rows, augment=args.augment, tuned=args.tuned, hidden=args.hidden)
 
 
 if __name__ == "__main__":

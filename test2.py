@@ -35,7 +35,7 @@ def predictor(name, models):
 
 def best_there_is(models):
     """The name of the most advanced trained net.  Raises Problem if there is none."""
-    if all(cascade.path(models, group, level).exists() for group in load.GROUPS for level in cascade.LEVELS):
+    if cascade.is_complete(models):
         return "net5"
     for name in ("net4", "net3", "net2", "net1"):
         if (models / (name + ".npz")).exists():

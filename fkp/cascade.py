@@ -10,7 +10,7 @@ import warnings
 import load
 import numpy as np
 
-from fkp import Problem, figures, files
+from fkp import Problem, figures, files, models
 
 LEVELS = {2: 38, 3: 32}  # level -> side of its crops, in pixels
 RULES = [(1,), (2,), (3,), (1, 2), (2, 3), (1, 2, 3)]  # averages of levels; (1, 2, 3) is the originals'
@@ -21,15 +21,22 @@ RULES_FILE = "net5.json"
 class Cascade:
     """Level 1 and, if wanted, the specialists.  `predict` gives every level's answer."""
 
-    def __init__(self, models):
-        self.models = models
-        self.whole = load.open_net(models / "net4.npz")
+    def __init__(self, folder):
+        self.folder = folder
+        self.whole = load.open_net(folder / "net4.npz")
         self.preprocess = self.whole.header_["settings"].get("preprocess", "equalise")
         self.specialists = {}
 
     def add_specialists(self, levels=LEVELS):
-        self.specialists = {level: {group: load.open_net(path(self.models, group, level)) for group in load.GROUPS}
+        """Open the specialists of these levels.  Raises Problem if one was trained on other faces than level 1."""
+        self.specialists = {level: {group: load.open_net(path(self.folder, group, level)) for group in load.GROUPS}
                             for level in levels}
+        for level, nets in self.specialists.items():
+            for group, net in nets.items():
+                if net.header_["data"] != self.whole.header_["data"]:
+                    raise Problem("%s: was trained on %s, and net4.npz on %s; run net5.py again" % (
+                        path(self.folder, group, level), describe(net.header_["data"]),
+                        describe(self.whole.header_["data"])))
         return self
 
     def predict(self, images):
@@ -40,18 +47,27 @@ class Cascade:
         return points
 
 
-def path(models, group, level):
+def path(folder, group, level):
     """models/net5-LE-38.npz and so on."""
-    return models / ("net5-%s-%d.npz" % (group, LEVELS[level]))
+    return folder / ("net5-%s-%d.npz" % (group, LEVELS[level]))
 
 
-def level1(models, origin):
+def is_complete(folder):
+    """True if level 1 and all specialists are there, trained on the same faces."""
+    paths = [folder / "net4.npz"] + [path(folder, group, level) for level in LEVELS for group in load.GROUPS]
+    if not all(p.exists() for p in paths):
+        return False
+    first, *others = [models.open_header(p)["data"] for p in paths]
+    return all(other == first for other in others)
+
+
+def level1(folder, origin):
     """The cascade with net 4 alone.  Raises Problem unless it was trained on the faces at hand."""
-    cascade = Cascade(models)
+    cascade = Cascade(folder)
     trained_on = cascade.whole.header_["data"]
     if trained_on != origin:
         raise Problem("%s: was trained on %s, and these are %s; run net4.py on them first"
-                      % (models / "net4.npz", describe(trained_on), describe(origin)))
+                      % (folder / "net4.npz", describe(trained_on), describe(origin)))
     return cascade
 
 
@@ -248,24 +264,24 @@ def full_scheme_error(errors):
     return {rule: float(rms(error[:, :len(load.COLUMNS)])) for rule, error in errors.items()}
 
 
-def write_rules(models, scores):
+def write_rules(folder, scores):
     """Keep each rule's validation error, {rule: pixels}, in models/net5.json."""
     table = {"validation error of averaged levels, pixels": {rule_name(rule): value for rule, value in scores.items()}}
-    files.write_text(models / RULES_FILE, json.dumps(table, indent=2) + "\n")
+    files.write_text(folder / RULES_FILE, json.dumps(table, indent=2) + "\n")
 
 
-def best_rule(models, levels):
+def best_rule(folder, levels):
     """The rule with the lowest validation error among those of these `levels` alone.
 
     The mean of all of them, as in the originals, where net5.py has not ended yet.
     """
     try:
-        (scores,) = json.loads((models / RULES_FILE).read_text()).values()
+        (scores,) = json.loads((folder / RULES_FILE).read_text()).values()
         known = {rule: float(scores[rule_name(rule)]) for rule in RULES if rule_name(rule) in scores}
     except FileNotFoundError:
         known = {}
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise Problem("%s: cannot be read (%s); delete it and run net5.py again"
-                      % (models / RULES_FILE, error)) from None
+                      % (folder / RULES_FILE, error)) from None
     possible = {rule: score for rule, score in known.items() if set(rule) <= set(levels)}
     return min(possible, key=possible.get) if possible else tuple(levels)

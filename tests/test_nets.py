@@ -10,7 +10,7 @@ import pytest
 import theano
 import theano.tensor as T
 
-from fkp import Problem, cascade, files, models, training
+from fkp import Problem, cascade, compact, files, models, training
 
 HEADER = dict(data={"file": "drawn faces", "drawn": True}, seed=1)
 
@@ -388,3 +388,48 @@ def test_a_strange_header_is_refused(changes, message, tmp_path, drawn):
 def test_a_missing_model_says_how_to_get_it(tmp_path):
     with pytest.raises(Problem, match="net5-LE-38.npz: not found; train it first: python net5.py"):
         models.read(tmp_path / "net5-LE-38.npz")
+
+
+# --- models that belong together ---
+
+def faked(folder, data, **others):
+    """A folder with the model files of a whole cascade, headers only; `others`: net name -> its data."""
+    names = ["net4"] + ["net5-%s-%d" % (group, win) for group in load.GROUPS for win in (38, 32)]
+    for name in names:
+        head = header(name[:4], epochs=1)
+        head.update(history=[], data=others.get(name.replace("-", "_"), data))
+        files.write_npz(folder / (name + ".npz"), {"header": files.text(head)})
+
+
+def test_a_cascade_is_complete_if_all_its_nets_know_the_same_faces(tmp_path):
+    real, other = {"file": "training.csv"}, {"drawn": True}
+    assert not cascade.is_complete(tmp_path)
+    faked(tmp_path, real)
+    assert cascade.is_complete(tmp_path)
+    faked(tmp_path, real, net5_M_32=other)
+    assert not cascade.is_complete(tmp_path)
+    faked(tmp_path, real, net4=other)
+    assert not cascade.is_complete(tmp_path)
+    (tmp_path / "net5-M-38.npz").unlink()
+    assert not cascade.is_complete(tmp_path)
+
+
+def test_specialists_for_other_faces_than_level_1s_are_refused(tmp_path, monkeypatch):
+    class Net:
+        header_ = {"data": {"file": "training.csv", "rows": 7}, "settings": {}}
+
+    class Other:
+        header_ = {"data": {"drawn": True, "rows": 9}, "settings": {}}
+    monkeypatch.setattr(load, "open_net", lambda path: Other if path.stem == "net5-N-38" else Net)
+    with pytest.raises(Problem, match=r"net5-N-38.npz: was trained on drawn faces \(9 rows\), and net4.npz on training.csv"):
+        cascade.Cascade(tmp_path).add_specialists()
+
+
+def test_compact_models_predict_almost_the_same(drawn, tmp_path):
+    path = saved(tmp_path, drawn)
+    X, _ = some_faces(drawn, flat=True)
+    before, size = load.open_net(path).predict(X), path.stat().st_size
+    compact.compact(path)
+    assert path.stat().st_size < 0.52 * size
+    np.testing.assert_allclose(load.open_net(path).predict(X) * 48, before * 48, atol=0.1)
+    assert files.untext(files.read_npz(path)["header"], path)["script"] == "net1"
