@@ -2,10 +2,12 @@
 
     python test2.py                # the best net there is
     python test2.py net1           # that one; net5 is the whole cascade
+    python test2.py net1 net3 net4 net5   # the same faces under each, and their errors side by side
     python test2.py net5 --image PHOTO.jpg
 
 Saves test2-NET-test.png (test faces), test2-NET-valid.png (validation faces,
-prediction in red, truth in green) and test2-NET-errors.png.  With --image it
+prediction in red, truth in green) and test2-NET-errors.png; for several nets
+test2-nets-valid.png and test2-nets-errors.png.  With --image it
 predicts on your own photo instead: the whole photo is taken as one face,
 unless --box says where it is or OpenCV is installed and finds faces; the
 result is PHOTO-NET.png, with the keypoints beside it in PHOTO-NET.csv.
@@ -19,6 +21,7 @@ from fkp import Problem, cascade, cli, figures, photo
 import numpy as np
 
 N_TEST, N_VALID = 16, 8
+COMPLETE = "all, on complete faces"
 
 
 def predictor(name, models):
@@ -45,21 +48,25 @@ def best_there_is(models):
 
 def main():
     p = cli.parser(__doc__, "data", "models", "rows", "groups", "seed", "out", "show")
-    p.add_argument("net", nargs="?", metavar="NET", help="net1 ... net5, or another model's name such as net1-plain")
+    p.add_argument("nets", nargs="*", metavar="NET", help="net1 ... net5, or another model's name such as net1-plain")
     p.add_argument("--image", metavar="PHOTO", type=Path, help="predict on this picture instead")
     p.add_argument("--box", metavar="X,Y,W,H", type=box, help="where the face is on it, in pixels")
     args = p.parse_args()
     if args.box and not args.image:
         p.error("argument --box: goes with --image")
+    if args.image and len(args.nets) > 1:
+        p.error("argument --image: takes one net")
     figures.use_display(args.show)
-    name = args.net or best_there_is(args.models)
+    name, *others = args.nets or [best_there_is(args.models)]
     if args.image:
         return show_photo(name, args)
     found = load.faces(data=args.data, rows=args.rows, groups=args.groups)
     cli.greet(args, found.origin)
+    random = np.random.RandomState(args.seed)
+    if others:
+        return compare(args.nets, found, random, args)
     predict, header, preprocess = predictor(name, args.models)
     cli.warn_if_foreign(header, found.origin)
-    random = np.random.RandomState(args.seed)
     show_test_faces(name, predict, preprocess, random, args)
     show_validation(name, predict, preprocess, found, random, args)
 
@@ -93,26 +100,74 @@ def show_test_faces(name, predict, preprocess, random, args):
 
 
 def show_validation(name, predict, preprocess, found, random, args):
-    order, cut = load.validation_first(found)
-    rows = order[:cut]
-    points = predict(load.preprocessed(found.images[rows], preprocess))
-    truth = found.keypoints[rows]
-    error = points - truth
-    complete = np.flatnonzero(~np.isnan(truth[:, :len(load.COLUMNS)]).any(1))
-    chosen = random.choice(complete, min(N_VALID, len(complete)), replace=False)
+    faces, points, truth = on_validation_faces(predict, preprocess, found)
+    chosen = choose(truth, random)
     full = slice(0, len(load.COLUMNS))
-    figure = figures.gallery("%s on validation faces: prediction +, truth o" % name, found.images[rows[chosen]],
+    figure = figures.gallery("%s on validation faces: prediction +, truth o" % name, faces[chosen],
                              points[chosen, full], truth[chosen, full],
-                             ["%.2f pixels" % cascade.rms(error[i, full]) for i in chosen])
+                             ["%.2f pixels" % cascade.rms((points - truth)[i, full]) for i in chosen])
     figures.save(figure, args.out / ("test2-%s-valid.png" % name), args.show)
-    each = {c[:-2]: cascade.rms(error[:, [i, i + 1]]) for i, c in enumerate(load.ALL_COLUMNS) if c.endswith("_x")}
-    print("\n%-26s  %s" % ("keypoint", "error in pixels (%d validation faces)" % len(rows)))
-    for keypoint, value in each.items():
-        if np.isfinite(value):
-            print("%-26s  %.2f" % (keypoint, value))
-    print("%-26s  %.2f" % ("complete faces, all", cascade.rms(error[complete, full])))
+    each = error_per_keypoint(points, truth)
+    print_errors({name: each})
+    each.pop(COMPLETE)
     figure = figures.errors_per_keypoint("%s: error per keypoint on validation faces" % name, each)
     figures.save(figure, args.out / ("test2-%s-errors.png" % name), args.show)
+
+
+def compare(names, found, random, args):
+    """The same validation faces under several nets."""
+    answers = {}
+    for name in names:
+        predict, header, preprocess = predictor(name, args.models)
+        cli.warn_if_foreign(header, found.origin)
+        faces, answers[name], truth = on_validation_faces(predict, preprocess, found)
+    chosen = choose(truth, random)
+    full = slice(0, len(load.COLUMNS))
+    errors = {name: cascade.rms((points - truth)[chosen][:, full], 1) for name, points in answers.items()}
+    figure = figures.comparison("Validation faces, error in pixels: prediction +, truth o", faces[chosen],
+                                {name: points[chosen][:, full] for name, points in answers.items()},
+                                truth[chosen][:, full], errors)
+    figures.save(figure, args.out / "test2-nets-valid.png", args.show)
+    each = {name: error_per_keypoint(points, truth) for name, points in answers.items()}
+    print_errors(each)
+    for rows in each.values():
+        rows.pop(COMPLETE)
+    figures.save(figures.compared_errors("Error per keypoint on validation faces", each),
+                 args.out / "test2-nets-errors.png", args.show)
+
+
+def on_validation_faces(predict, preprocess, found):
+    """Faces (n, 96, 96), the net's points and the labels (n, 34)."""
+    order, cut = load.validation_first(found)
+    faces = found.images[order[:cut]]
+    return faces, predict(load.preprocessed(faces, preprocess)), found.keypoints[order[:cut]]
+
+
+def complete(truth):
+    """Index of the faces with all labels of the full scheme."""
+    return np.flatnonzero(~np.isnan(truth[:, :len(load.COLUMNS)]).any(1))
+
+
+def choose(truth, random):
+    """A few complete faces."""
+    return random.choice(complete(truth), min(N_VALID, len(complete(truth))), replace=False)
+
+
+def error_per_keypoint(points, truth):
+    """{keypoint: pixels}, where net and faces know it, and that over complete faces."""
+    error = points - truth
+    each = {c[:-2]: cascade.rms(error[:, [i, i + 1]]) for i, c in enumerate(load.ALL_COLUMNS) if c.endswith("_x")}
+    each = {keypoint: value for keypoint, value in each.items() if np.isfinite(value)}
+    return {**each, COMPLETE: cascade.rms(error[complete(truth)][:, :len(load.COLUMNS)])}
+
+
+def print_errors(errors):
+    """errors: {net: {keypoint: pixels}}."""
+    print("\n%-26s" % "error in pixels" + "".join("%10s" % name for name in errors))
+    for keypoint in dict.fromkeys(k for each in errors.values() for k in each if k != COMPLETE):
+        print("%-26s" % keypoint + "".join("%10.2f" % each[keypoint] if keypoint in each else "%10s" % "-"
+                                           for each in errors.values()))
+    print("%-26s" % COMPLETE + "".join("%10.2f" % each[COMPLETE] for each in errors.values()))
 
 
 if __name__ == "__main__":

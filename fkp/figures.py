@@ -97,6 +97,43 @@ def errors_per_keypoint(title, errors):
     return figure
 
 
+def comparison(title, images, answers, truth, errors):
+    """The same faces under several nets, a row per net.
+
+    images (n, 96, 96) uint8; answers {net: points (n, 2k)}; errors {net: pixels (n,)}.
+    """
+    import matplotlib.pyplot as plt
+    n = len(images)
+    figure, axes = plt.subplots(len(answers), n, figsize=(1.7 * n + 0.4, 1.9 * len(answers) + 0.5), squeeze=False)
+    figure.suptitle(title)
+    for row, (name, points) in zip(axes, answers.items()):
+        for i, axis in enumerate(row):
+            draw_face(axis, images[i], points[i], truth[i], "%.2f" % errors[name][i])
+        row[0].set_ylabel(name, fontsize=11)
+    figure.tight_layout()
+    return figure
+
+
+def compared_errors(title, errors):
+    """Bars per keypoint, one colour per net.  errors: {net: {keypoint: pixels}}."""
+    import matplotlib.pyplot as plt
+    names = list(dict.fromkeys(name for each in errors.values() for name in each))
+    figure, axes = plt.subplots(figsize=(9, 0.16 * len(names) * (len(errors) + 1) + 1.2))
+    thick = 0.84 / len(errors)
+    for i, (net, each) in enumerate(errors.items()):
+        values = [each.get(name, np.nan) for name in names]
+        mean = np.sqrt(np.nanmean(np.square(values)))
+        axes.barh(np.arange(len(names)) + (i - (len(errors) - 1) / 2) * thick, values, thick,
+                  label="%s: %.2f" % (net, mean))
+    axes.set_yticks(np.arange(len(names)), names)
+    axes.margins(y=0.01)
+    axes.invert_yaxis()
+    axes.set(xlabel="error in pixels (root mean square)", title=title)
+    axes.grid(axis="x", alpha=0.25)
+    axes.legend(fontsize=9)
+    return figure
+
+
 def loss_histories(histories):
     """Train (dashed) and valid (solid) loss of each net, log scale, best epoch marked.
 

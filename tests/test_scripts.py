@@ -94,6 +94,15 @@ def test_test2_shows_predictions_and_errors(net, trained, folder, tmp_path):
     assert "left_eye_center" in done.stdout
 
 
+def test_test2_compares_nets_on_the_same_faces(trained, folder, tmp_path):
+    done = run("test2", "net1", "net3", "net5", "--data", folder, "--models", trained[0], "--out", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    for what in ("valid", "errors"):
+        assert_picture(tmp_path / ("test2-nets-%s.png" % what))
+    header, first = (line.split() for line in done.stdout.split("error in pixels")[1].split("\n")[:2])
+    assert header == ["net1", "net3", "net5"] and first[0] == "left_eye_center" and len(first) == 4
+
+
 def test_test2_predicts_on_a_photo(trained, tmp_path):
     from data import draw_faces
     photo = Image.fromarray(draw_faces.draw(1)[0][0]).resize((300, 300))
