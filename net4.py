@@ -1,9 +1,9 @@
-"""Net 4: net 3 with dropout, mirrored faces, and a learning rate and momentum that follow a schedule.
+"""Net 4: net 3 with dropout, mirrored faces and scheduled learning rate and momentum.
 
     python net4.py                 # up to 3,000 epochs
     python net4.py --all-rows      # the incomplete rows as well
-    python net4.py --augment       # faces turned, scaled, shifted and relit too
-    python net4.py --tuned         # settings that learn faster than the published ones
+    python net4.py --augment       # turned, scaled, shifted, relit faces too
+    python net4.py --tuned         # settings that learn faster
 
 Dropout keeps the wider net (16,561,502 parameters) from learning faces by
 heart.  The learning rate falls from 0.03 to 0.0001 while the momentum grows

@@ -1,14 +1,15 @@
 """Net 5: a cascade.  Specialists for left eye, right eye, nose and mouth look again, closer.
 
-    python net4.py && python net5.py   # 8 specialists, up to 1,000 epochs each, then the submission
+    python net4.py && python net5.py   # 8 nets, up to 1,000 epochs each
     python net5.py --augment --tuned   # better and sooner: see net4.py
 
 Level 1 is net 4 on the whole face.  Level 2 cuts a 38 x 38 crop around where
 level 1 sees each group of keypoints and corrects them; level 3 does so again
-with 32 x 32.  After Sun, Wang and Tang, "Deep Convolutional Network Cascade
-for Facial Point Detection" (CVPR 2013).  New here: CropBatchIterator, which
-shifts each training crop by an error that the level before really made.  (A
-crop centred on the truth teaches a specialist to answer "nothing to correct".)
+with 32 x 32.  Then the submission is written.  After Sun, Wang and Tang, "Deep
+Convolutional Network Cascade for Facial Point Detection" (CVPR 2013).  New
+here: CropBatchIterator, which shifts each training crop by an error that the
+level before really made.  (A crop centred on the truth teaches a specialist to
+answer "nothing to correct".)
 """
 import load  # first: prepares Theano
 from fkp import augment as augmentation

@@ -2,7 +2,7 @@
 
     python test2.py                # the best net there is
     python test2.py net1           # that one; net5 is the whole cascade
-    python test2.py net1 net3 net4 net5   # the same faces under each, and their errors side by side
+    python test2.py net1 net4 net5 # the same faces under each, side by side
     python test2.py net5 --image PHOTO.jpg
 
 Saves test2-NET-test.png (test faces), test2-NET-valid.png (validation faces,

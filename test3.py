@@ -2,7 +2,7 @@
 
     python test3.py                # every trained net
     python test3.py net3 net4      # those
-    python test3.py --watch        # while a net trains: draws test3.png again and again
+    python test3.py --watch        # while a net trains: draws again and again
 
 A net that is being trained is shown as far as its last checkpoint.  Saves
 test3.png.

@@ -1,10 +1,12 @@
-"""Times loading Kaggle's training.csv: the tutorial's way, ours, and ours from the cache.
+"""Times loading Kaggle's training.csv: the tutorial's way, ours, and ours from
+the cache.
 
     python bench/load_speed.py [DIR] [--rounds N]
 
-DIR holds training.csv (default: data).  Each load runs in a process of its own, the three
-in turn, several rounds; the medians and the peak resident memory of the process are
-printed.  The cache goes to a temporary folder: nothing in DIR is touched.
+DIR holds training.csv (default: data).  Each load runs in a process of its
+own, the three in turn, several rounds; the medians and the peak resident
+memory of the process are printed.  The cache goes to a temporary folder:
+nothing in DIR is touched.
 """
 import argparse
 import os

@@ -1,18 +1,21 @@
 #!/usr/bin/env python3
-"""Draws grey 96x96 faces with 15 keypoints, in the format of Kaggle's "facial-keypoints-detection".
+"""Draws grey 96x96 faces with 15 keypoints, in the format of Kaggle's competition.
 
-No photograph goes in and none comes out: the faces are painted by formula (face_parts.py) around keypoints drawn
-from a small statistical model, so every label is exact. Same seed, same faces, and the first N rows of a longer set
-are the set of N rows.
+No photograph goes in and none comes out: the faces are painted by formula
+(face_parts.py) around keypoints drawn from a small statistical model, so every
+label is exact. Same seed, same faces, and the first N rows of a longer set are
+the set of N rows.
 
-  python draw_faces.py DIR                 training.csv, test.csv and IdLookupTable.csv, as Kaggle serves them
-  python draw_faces.py DIR --rows 200      only the first 200 rows of each picture file
-  python draw_faces.py --sheet faces.png   a sheet of faces to look at; --points marks the keypoints
+  python data/draw_faces.py DIR                 # the three CSVs
+  python data/draw_faces.py DIR --rows 200      # only the first 200 rows
+  python data/draw_faces.py --sheet faces.png   # a sheet to look at
 
-Coordinates are pixels from the left and upper edge of the picture: the centre of column c is at x = c + 0.5, and the
-mirror image of x is 96 - x. left_ is the left of the person shown, at the larger x. As on Kaggle, the rows follow two
-schemes: rows 0-2283 have (nearly) all points, later ones only eye centres, nose and mouth, and there `nose_tip` is the
-base of the nose and `mouth_center_bottom_lip` the middle of the mouth.
+Coordinates are pixels from the left and upper edge of the picture: the centre
+of column c is at x = c + 0.5, and the mirror image of x is 96 - x. left_ is
+the left of the person shown, at the larger x. As on Kaggle, the rows follow
+two schemes: rows 0-2283 have (nearly) all points, later ones only eye centres,
+nose and mouth, and there `nose_tip` is the base of the nose and
+`mouth_center_bottom_lip` the middle of the mouth.
 """
 import argparse
 import importlib.util

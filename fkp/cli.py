@@ -16,12 +16,19 @@ class Terminated(BaseException):
     """SIGTERM, as an exception: finally blocks run, nothing catches it by accident."""
 
 
+class Help(argparse.RawDescriptionHelpFormatter):
+    """A script's docstring as its help: paragraphs fill the terminal, indented lines stay as they are."""
+
+    def _fill_text(self, text, width, indent):
+        parts = text.strip().split("\n\n")
+        return "\n\n".join(part if part.startswith(" ") else textwrap.fill(part, width) for part in parts)
+
+
 class Parser(argparse.ArgumentParser):
     """One clear line for a wrong option, instead of usage and error."""
 
     def __init__(self, doc, **kwargs):
-        super().__init__(description=textwrap.dedent(doc), allow_abbrev=False,
-                         formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
+        super().__init__(description=doc, allow_abbrev=False, formatter_class=Help, **kwargs)
 
     def error(self, message):
         self.exit(2, "%s: %s (see --help)\n" % (self.prog, message))

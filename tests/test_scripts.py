@@ -224,3 +224,10 @@ def test_a_pipe_that_closes_is_no_error(folder, tmp_path):
     command = "%s %s --epochs 3 --data %s --models %s | head -1" % (sys.executable, ROOT / "net2.py", folder, tmp_path)
     done = subprocess.run(["bash", "-c", command], text=True, capture_output=True, timeout=300)
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("script", NETS + ["test1", "test2", "test3"])
+def test_help_fits_a_terminal_of_80_columns(script):
+    done = run(script, "--help", env={"COLUMNS": "80"})
+    assert done.returncode == 0 and script in done.stdout
+    assert max(map(len, done.stdout.split("\n"))) < 80
