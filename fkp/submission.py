@@ -26,7 +26,11 @@ def write(path, points, ids, lookup):
     values = choose_scheme(points, ids, image_ids, features)
     row_of = {image_id: row for row, image_id in enumerate(ids.tolist())}
     rows = [row_of[image_id] for image_id in image_ids.tolist()]
-    locations = values[rows, features].clip(0, load.SIZE)
+    write_rows(path, row_ids, values[rows, features].clip(0, load.SIZE))
+
+
+def write_rows(path, row_ids, locations):
+    """Write a submission of `locations` (n,) in pixels; checked before."""
     text = io.StringIO()
     text.write(HEADER + "\n")
     for row_id, location in zip(row_ids.tolist(), locations.tolist()):
