@@ -4,6 +4,7 @@ import platform
 
 import numpy as np
 import theano
+from lasagne.init import Constant, Initializer
 from nolearn.lasagne import base as nolearn_base
 
 from fkp import Problem, backend, files
@@ -101,6 +102,9 @@ def rebuild(header, path):
     except TypeError:
         raise Problem("%s: has settings that %s.py does not know: %s; train again"
                       % (path, header["script"], ", ".join(build)[:80])) from None
+    for name, value in net.get_params(deep=False).items():
+        if isinstance(value, Initializer):
+            net.set_params(**{name: Constant(0)})  # the file has the weights; Orthogonal takes seconds to draw others
     net.initialize_layers()
     net.header_ = header
     net.train_history_ = header["history"]
