@@ -74,9 +74,9 @@ def photo(picture, squares, points):
     figure, axes = plt.subplots(figsize=(8 * min(1, width / height) + 1, 8 * min(1, height / width) + 1))
     axes.imshow(picture, extent=(0, width, height, 0))
     for (left, upper, side), face in zip(squares, points):
-        size = 6 * side / max(width, height)  # a small face on a large photo gets small marks
+        size = 12 * side / max(width, height)  # a small face on a large photo gets small marks
         axes.add_patch(plt.Rectangle((left, upper), side, side, fill=False, color="yellow", linewidth=0.8))
-        axes.plot(face[0::2], face[1::2], "o", markersize=max(size, 1.5), markerfacecolor="red", markeredgecolor="white",
+        axes.plot(face[0::2], face[1::2], "o", markersize=max(size, 3), markerfacecolor="red", markeredgecolor="white",
                   markeredgewidth=size / 8)
     axes.set(xticks=[], yticks=[], xlim=(0, width), ylim=(height, 0))
     return figure
