@@ -1,10 +1,16 @@
 """Predictions on a user's own photo: turned, transparent, deep, tiny, broken."""
+import sys
+import types
+
 import load
 import numpy as np
 import pytest
 from PIL import Image
 
 from fkp import Problem, photo
+
+
+find_faces = photo.find_faces
 
 
 def corner(images):
@@ -107,3 +113,17 @@ def test_keypoints_are_written_as_csv(tmp_path):
     lines = (tmp_path / "a.csv").read_text().split("\n")
     assert lines[0] == "face,keypoint,x,y" and lines[1] == "1,%s,0.00,1.00" % load.KEYPOINTS[0]
     assert len(lines) == 1 + 2 * 15 + 1 and lines[16].startswith("2,left_eye_center,30.00")
+
+
+@pytest.mark.parametrize("size, boxes, expected", [
+    ((1600, 1200), [(300, 100, 200, 200), (50, 60, 100, 100)], [(100, 120, 200, 200), (600, 200, 400, 400)]),
+    ((400, 300), [(30, 40, 50, 50)], [(30, 40, 50, 50)]),
+    ((1600, 1200), [], [(0, 0, 1600, 1200)])])
+def test_opencvs_faces_are_given_in_the_photos_pixels(size, boxes, expected, monkeypatch):
+    class Finder:
+        def detectMultiScale(self, image, **options):
+            assert image.ndim == 2 and max(image.shape) <= 800
+            return boxes
+    fake = types.SimpleNamespace(CascadeClassifier=lambda path: Finder(), data=types.SimpleNamespace(haarcascades="/"))
+    monkeypatch.setitem(sys.modules, "cv2", fake)
+    assert find_faces(Image.new("RGB", size)) == expected
