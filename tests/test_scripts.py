@@ -231,3 +231,9 @@ def test_help_fits_a_terminal_of_80_columns(script):
     done = run(script, "--help", env={"COLUMNS": "80"})
     assert done.returncode == 0 and script in done.stdout
     assert max(map(len, done.stdout.split("\n"))) < 80
+
+
+def test_theanos_own_ops_train_without_a_warning(folder, tmp_path):
+    done = run("net3", *ROWS, "--epochs", 1, "--data", folder, "--models", tmp_path, env={"FKP_ONEDNN": "0"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Theano's own Ops: FKP_ONEDNN=0" in done.stdout

@@ -20,6 +20,8 @@ def restore():
     collections.Iterable = collections.abc.Iterable
     # Theano 1.0.5 and Lasagne 0.1 ask for names that NumPy 1.20 deprecated.
     warnings.filterwarnings("ignore", message="`np\\.(bool|int|float|object|complex)`", category=DeprecationWarning)
+    # Lasagne 0.1 calls Theano's convolution by a keyword that Theano renamed.
+    warnings.filterwarnings("ignore", message="The `image_shape` keyword argument", category=UserWarning)
     # NumPy's own notice of distutils' end reaches the user through Theano.
     warnings.filterwarnings("ignore", message=".*distutils", category=DeprecationWarning)
     if "pkg_resources" not in sys.modules:
