@@ -354,10 +354,16 @@ def crop(images, centres, win):
 
     Returns crops (n, win, win) and their true centres (n, 2), see `corner`.
     """
-    at, offset = corner(centres, win), np.arange(win)
+    at = corner(centres, win)
+    return windows(images, at, win), middle(at, win)
+
+
+def windows(images, at, win):
+    """The win x win pixels (n, win, win) right of and below `at` (n, 2), whole pixels."""
+    offset = np.arange(win)
     row = at[:, 1, None, None] + offset[:, None]
     col = at[:, 0, None, None] + offset
-    return images[np.arange(len(images))[:, None, None], row, col], middle(at, win)
+    return images[np.arange(len(images))[:, None, None], row, col]
 
 
 def middle(at, win):

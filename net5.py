@@ -72,7 +72,7 @@ class CropBatchIterator(load.PixelBatchIterator):
             if warp:
                 crops = augmentation.relight(warp.windows(Xb, at, self.win), self.random)
             else:
-                crops = load.crop(Xb, load.middle(at, self.win), self.win)[0]
+                crops = load.windows(Xb, at, self.win)
             crops = np.where(flip[:, None, None], crops[:, :, ::-1], crops)
         return super().transform(crops[:, None], load.to_crop(labels, centres, self.win))
 
@@ -179,12 +179,12 @@ def main():
     points = whole.predict(images)
     with files.locked(args.models):
         for level in LEVELS:
-            nets = train_level(level, points[level - 1], found, images, args)
+            nets = whole.specialists[level] = train_level(level, points[level - 1], found, images, args)
             points[level] = cascade.closer_points(nets, images, points[level - 1], LEVELS[level])
     cascade.write_rules(args.models, cascade.report(points, found))
     rule = cascade.best_rule(args.models, points)
     figures.save(cascade.picture(points, rule, found), args.out / "net5.png", args.show)
-    submission.write_for_test_faces(args, whole.add_specialists(LEVELS), rule, "submission-net5.csv")
+    submission.write_for_test_faces(args, whole, rule, "submission-net5.csv")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import load
 import net3
@@ -77,9 +78,9 @@ def specialist(folder):
     found = load.Faces(images, keypoints, None, {"file": "drawn faces", "drawn": True, "rows": FACES})
     args = argparse.Namespace(models=folder, epochs=2, seed=1, augment=True, tuned=True, preprocess="plain", rows=None,
                               precision="float32")
-    net5.Tuned.learning_rate = 0.01  # a dozen faces want small steps
     lesson = net5.lesson("M", 2, np.full(keypoints.shape, load.HALF, np.float32), found, images, args)
-    net = net5.train(resume=False, **lesson)
+    with mock.patch.object(net5.Tuned, "learning_rate", 0.01):  # a dozen faces want small steps
+        net = net5.train(resume=False, **lesson)
     return [[row["train_loss"], row["valid_loss"]] for row in net.train_history_]
 
 
