@@ -14,6 +14,7 @@ scaled to [-1, 1], see `scale`.  Pixels stay uint8 until a batch is made; see
 `PixelBatchIterator`.
 """
 from collections import namedtuple
+from functools import lru_cache
 from pathlib import Path
 
 from fkp import Problem, backend, files, reader  # noqa: F401  backend comes before anything that imports Theano
@@ -59,6 +60,7 @@ COLUMNS = columns(KEYPOINTS)                                   # 30, in Kaggle's
 ALL_COLUMNS = COLUMNS + columns(SECOND_SCHEME.values())        # 34, both schemes
 
 
+@lru_cache(maxsize=None)  # asked for each batch
 def mirror_name(name):
     """The column or keypoint that `name` becomes in a mirror image."""
     swap = {"left": "right", "right": "left"}
@@ -67,7 +69,8 @@ def mirror_name(name):
 
 def mirror_order(names):
     """Index array: `y[:, mirror_order(names)]` swaps left and right labels."""
-    return np.array([names.index(mirror_name(name)) for name in names])
+    place = {name: i for i, name in enumerate(names)}
+    return np.array([place[mirror_name(name)] for name in names])
 
 
 def scale(points):
@@ -86,10 +89,10 @@ def pixels(loss, half=HALF):
 
 
 def mirror(images, points, names=COLUMNS):
-    """Mirror images (n, ..., width) and scaled points (n, len(names)).  Returns copies."""
+    """Mirror images (n, ..., width), as a view, and scaled points (n, len(names)), as a copy."""
     flipped = np.asarray(points)[:, mirror_order(names)]
     flipped[:, 0::2] *= -1  # 96 - x in scaled coordinates
-    return np.ascontiguousarray(images[..., ::-1]), flipped
+    return images[..., ::-1], flipped
 
 
 # --- preprocessing: uint8 (n, 96, 96) -> uint8 or float32 of the same shape ---

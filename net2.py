@@ -24,9 +24,8 @@ class FlipBatchIterator(load.PixelBatchIterator):
         Xb, yb = Xb.copy(), yb.copy()  # nolearn hands out views: the original flipped the data set itself
         n = len(Xb)
         chosen = self.random.choice(n, n // 2, replace=False)  # the original's n / 2 fails on Python 3
-        images = Xb[chosen].reshape(-1, load.SIZE, load.SIZE)
-        flipped, yb[chosen] = load.mirror(images, yb[chosen], self.names)
-        Xb[chosen] = flipped.reshape(Xb[chosen].shape)
+        images = Xb.reshape(n, load.SIZE, load.SIZE)  # a view: of faces in rows as well as in two dimensions
+        images[chosen], yb[chosen] = load.mirror(images[chosen], yb[chosen], self.names)
         return super().transform(Xb, yb)
 
 
