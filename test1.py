@@ -19,6 +19,7 @@ def main():
     p = cli.parser(__doc__, "data", "models", "seed", "out", "show")
     args = p.parse_args()
     figures.use_display(args.show)
+    args.models = cli.nets_to_show(args.models)
     found = load.faces(test=True, data=args.data)
     cli.greet(args, found.origin)
     whole = cascade.Cascade(args.models).add_specialists(LEVELS)

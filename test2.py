@@ -57,6 +57,7 @@ def main():
     if args.image and len(args.nets) > 1:
         p.error("argument --image: takes one net")
     figures.use_display(args.show)
+    args.models = cli.nets_to_show(args.models)
     name, *others = args.nets or [best_there_is(args.models)]
     if args.image:
         return show_photo(name, args)

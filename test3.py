@@ -19,6 +19,7 @@ def main():
     p.add_argument("--watch", action="store_true", help="look again every %d seconds, until Ctrl-C" % SECONDS)
     args = p.parse_args()
     figures.use_display(args.show)
+    args.models = cli.nets_to_show(args.models)
     while True:
         histories = {name: history_of(args.models, name) for name in args.nets or trained(args.models)}
         print_table(histories)

@@ -10,6 +10,8 @@ from fkp import Problem, backend
 
 ROOT = Path(__file__).resolve().parent.parent
 SEED = 42
+MODELS = ROOT / "models"
+SHIPPED = MODELS / "drawn"   # nets trained on drawn faces, part of this collection
 
 
 class Terminated(BaseException):
@@ -68,7 +70,7 @@ def seed(text):
 OPTIONS = {
     "data": (["--data"], dict(metavar="DIR", type=Path, help="folder with Kaggle's CSVs (default: data; "
                               "drawn faces where that holds no training.csv)")),
-    "models": (["--models"], dict(metavar="DIR", type=Path, default=ROOT / "models",
+    "models": (["--models"], dict(metavar="DIR", type=Path, default=MODELS,
                                   help="folder of the trained nets (default: models)")),
     "epochs": (["--epochs"], dict(metavar="N", type=count, help="train N epochs instead of the published number")),
     "seed": (["--seed"], dict(metavar="N", type=seed, default=SEED, help="of every random number (default: 42)")),
@@ -120,6 +122,14 @@ def greet(args, origin):
     else:
         print("Faces: %s, %d rows." % (origin["file"], origin["rows"]))
     sys.stdout.flush()
+
+
+def nets_to_show(folder):
+    """The models folder; while the usual one holds no net yet, that of the nets which come with the collection."""
+    if folder != MODELS or any(folder.glob("net*.npz")):
+        return folder
+    print("No net trained yet: showing those of models/drawn, trained on drawn faces.")
+    return SHIPPED
 
 
 def warn_if_foreign(header, origin):

@@ -1,10 +1,12 @@
 """Model files: a net's parameters, and a header that says how they came about."""
 import importlib
+import math
 import platform
 
 import numpy as np
 import theano
-from lasagne.init import Constant, Initializer
+from lasagne.init import Initializer
+from lasagne.layers import Conv2DLayer, DenseLayer
 from nolearn.lasagne import base as nolearn_base
 
 from fkp import Problem, backend, files
@@ -76,7 +78,7 @@ ROW = ("epoch", "train_loss", "valid_loss", "dur")
 def open_net(path):
     """The net of a model file, with its parameters; it predicts at once, and compiles the rest if fitted."""
     params, header = read(path)
-    net = rebuild(header, path)
+    net = rebuild(header, path, max((p.size for p in params), default=0))
     own = net.get_all_params()
     shapes = [p.get_value(borrow=True).shape for p in own]
     if [p.shape for p in params] != shapes or any(p.dtype.kind != "f" for p in params):
@@ -89,8 +91,20 @@ def open_net(path):
     return net
 
 
-def rebuild(header, path):
-    """An untrained net by the script and the settings in `header`."""
+class Empty(Initializer):
+    """Room for the weights of a file, whose largest array has `largest` numbers: a hostile header asks for more."""
+
+    def __init__(self, largest):
+        self.largest = largest
+
+    def sample(self, shape):
+        if math.prod(shape) > self.largest:
+            raise ValueError("a layer with weights of shape %s" % (shape,))
+        return np.zeros(shape, theano.config.floatX)
+
+
+def rebuild(header, path, largest):
+    """An untrained net by the script and the settings in `header`, no layer with more than `largest` weights."""
     if header["script"] not in SCRIPTS:
         raise Problem("%s: was written by %.40r, which is no script here" % (path, header["script"]))
     module = importlib.import_module(header["script"])
@@ -99,13 +113,15 @@ def rebuild(header, path):
         raise Problem("%s: its settings are damaged; delete it and train again" % path)
     try:
         net = module.build(**build)
+        weighty = [name for name, kind in net.layers if kind in (Conv2DLayer, DenseLayer)]
+        net.more_params = {name + "_W": Empty(largest) for name in weighty}
+        net.initialize_layers()
+        net.more_params = {}
     except TypeError:
         raise Problem("%s: has settings that %s.py does not know: %s; train again"
                       % (path, header["script"], ", ".join(build)[:80])) from None
-    for name, value in net.get_params(deep=False).items():
-        if isinstance(value, Initializer):
-            net.set_params(**{name: Constant(0)})  # the file has the weights; Orthogonal takes seconds to draw others
-    net.initialize_layers()
+    except (ValueError, OverflowError) as error:
+        raise Problem("%s: its settings are damaged (%.80s); delete it and train again" % (path, error)) from None
     net.header_ = header
     net.train_history_ = header["history"]
     return net

@@ -372,10 +372,14 @@ def saved(tmp_path, drawn, **changes):
     ({"script": "os"}, "written by 'os', which is no script here"),
     ({"settings": {"build": {"epochs": 1, "gpu": 3}}}, "settings that net1.py does not know"),
     ({"settings": {"build": {"epochs": []}}}, "settings are damaged"),
+    ({"settings": {"build": {"seed": -1}}}, "settings are damaged"),
+    ({"settings": {"build": {"seed": 10 ** 30}}}, "settings are damaged"),
+    ({"script": "net4", "settings": {"build": {"hidden": 10 ** 9}}}, r"a layer with weights of shape \(15488, 1000000000"),
     ({"history": [{"epoch": "1"}]}, "history is damaged"),
     ({"history": 3}, "has no 'history'"),
     ({"script": "net2", "settings": {"build": {"epochs": 1}}}, None),
-    ({"script": "net3"}, "do not fit net3's layers")])
+    ({"script": "net5", "settings": {"build": {"group": "LE", "win": 32}}}, "do not fit net5's layers"),
+    ({"script": "net3"}, "a layer with weights of shape")])
 def test_a_strange_header_is_refused(changes, message, tmp_path, drawn):
     path = saved(tmp_path, drawn, **changes)
     if message is None:
