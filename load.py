@@ -222,13 +222,20 @@ def lookup(ids, data=None):
     return table
 
 
+def _fits(arrays, test):
+    """Are these pictures and labels, as many of the one as of the other?"""
+    wanted = {"images": (SIZE, SIZE)} if test else {"images": (SIZE, SIZE), "keypoints": (len(COLUMNS),)}
+    return (set(arrays) == set(wanted) and all(arrays[name].shape[1:] == shape for name, shape in wanted.items())
+            and arrays["images"].dtype == np.uint8 and len({len(array) for array in arrays.values()}) == 1)
+
+
 def _drawn(test, rows):
     """Drawn faces as `reader.Faces`; a whole set is kept in data/ since drawing takes half a minute."""
     from data import draw_faces
     fingerprint = files.fingerprint(*sorted(DATA.glob("*.py")))
     kept = DATA / ("drawn-test.npz" if test else "drawn-training.npz")
     arrays = files.read_cache(kept, fingerprint)
-    if arrays is None:
+    if arrays is None or not _fits(arrays, test):
         if rows is None:
             print("Drawing %s faces, once ..." % ("test" if test else "training"), flush=True)
         size = {} if rows is None else {"rows": rows}
@@ -323,7 +330,11 @@ def validation_first(found):
         return order, int(next(iter(ends[ends >= len(order) / 5]), len(order)))
     known = ~np.isnan(found.keypoints[order])
     usable = known[:, :len(COLUMNS)].all(1), known.any(1)  # by nets for complete rows, and for all
-    return order, min(np.flatnonzero(rows)[rows.sum() // 5 - 1] + 1 if rows.sum() >= 5 else 0 for rows in usable)
+    for rows, kind in zip(usable, ("all labels", "any label")):
+        if rows.sum() < 5:
+            raise Problem("%s: %d rows have %s; validation needs 5 or more"
+                          % (found.origin["file"], rows.sum(), kind))
+    return order, min(np.flatnonzero(rows)[rows.sum() // 5 - 1] + 1 for rows in usable)
 
 
 class FirstRows:

@@ -62,12 +62,13 @@ def main():
     found = load.faces(data=args.data, rows=args.rows, groups=args.groups)
     cli.greet(args, found.origin)
     with files.locked(args.models):
-        best = {}
-        for method in load.PREPROCESS:
-            path = args.models / ("net1-%s.npz" % method)
-            best[method] = training.best_epoch(train(method, args, path, found).train_history_)
+        paths = {method: args.models / ("net1-%s.npz" % method) for method in load.PREPROCESS}
+        if not args.resume:
+            training.forget(paths.values())
+        best = {method: training.best_epoch(train(method, args, path, found).train_history_)
+                for method, path in paths.items()}
         ranking = sorted(best, key=lambda method: best[method]["valid_loss"])
-        files.copy_npz(args.models / ("net1-%s.npz" % ranking[0]), args.models / "net1.npz")
+        files.copy_npz(paths[ranking[0]], args.models / "net1.npz")
     print_ranking(ranking, best)
 
 

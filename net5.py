@@ -175,9 +175,12 @@ def main():
     cli.greet(args, found.origin)
     whole = cascade.level1(args.models, found.origin)
     args.preprocess = whole.preprocess
+    submission.questions(args.data)  # a bad file is better named now than after the training
     images = load.preprocessed(found.images, args.preprocess)
     points = whole.predict(images)
     with files.locked(args.models):
+        if not args.resume:
+            training.forget(cascade.path(args.models, group, level) for level in LEVELS for group in load.GROUPS)
         for level in LEVELS:
             nets = whole.specialists[level] = train_level(level, points[level - 1], found, images, args)
             points[level] = cascade.closer_points(nets, images, points[level - 1], LEVELS[level])

@@ -150,8 +150,9 @@ def complete(truth):
 
 
 def choose(truth, random):
-    """A few complete faces."""
-    return random.choice(complete(truth), min(N_VALID, len(complete(truth))), replace=False)
+    """A few complete faces, or, where there are none, others."""
+    among = complete(truth) if len(complete(truth)) else np.arange(len(truth))
+    return random.choice(among, min(N_VALID, len(among)), replace=False)
 
 
 def error_per_keypoint(points, truth):

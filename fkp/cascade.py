@@ -247,7 +247,8 @@ def picture(points, rule, found, n=8):
     """Validation faces with the answer of `rule` and the truth, and both levels' error: a figure."""
     order, cut = load.validation_first(found)
     full = slice(0, len(load.COLUMNS))
-    rows = [row for row in order[:cut] if not np.isnan(found.keypoints[row, full]).any()][:n]
+    complete = [row for row in order[:cut] if not np.isnan(found.keypoints[row, full]).any()]
+    rows = complete[:n] or list(order[:cut][:n])
     truth, answer = found.keypoints[rows, full], combine(points, rule)[rows, full]
     captions = ["level 1: %.2f, cascade: %.2f pixels" % (rms(one - t), rms(a - t))
                 for one, a, t in zip(points[1][rows, full], answer, truth)]

@@ -24,7 +24,15 @@ KINDS = "biufU"       # booleans, numbers, text: never objects
 
 def write_npz(path, arrays):
     """Write a dict of arrays to `path`, whole or not at all.  Raises Problem like `write_whole`."""
-    write_whole(path, lambda f: np.savez(f, **arrays))
+    write_whole(path, lambda f: _write_arrays(f, arrays))
+
+
+def _write_arrays(f, arrays):
+    """As np.savez, which leaves its archive open where the disk is full, to complain on stderr later."""
+    with zipfile.ZipFile(f, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(name + ".npy", "w", force_zip64=True) as entry:
+                npy.write_array(entry, np.asanyarray(array), allow_pickle=False)
 
 
 def write_whole(path, write):
@@ -117,6 +125,7 @@ def locked(folder):
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = open(path, "w")
+        tempfile.TemporaryFile(dir=path.parent).close()  # models will be new files; the lock may be an old one
     except OSError as error:
         raise Problem("%s: cannot be written (%s); choose another folder with --models"
                       % (folder, error.strerror)) from None
@@ -124,9 +133,12 @@ def locked(folder):
         try:
             if fcntl is not None:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise Problem("%s: another run trains into this folder; wait for it or choose another with --models"
                           % folder) from None
+        except OSError as error:
+            raise Problem("%s: cannot be locked (%s); choose another folder with --models"
+                          % (folder, error.strerror)) from None
         for left_over in path.parent.glob("*.npz.*.tmp"):  # of a run that was killed while it wrote
             left_over.unlink(missing_ok=True)
         yield
@@ -203,5 +215,7 @@ def _sync_folder(folder):
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(handle)
+        except OSError:  # some network file systems refuse; the file itself is written
+            pass
         finally:
             os.close(handle)

@@ -3,6 +3,7 @@ import importlib
 import math
 import platform
 
+import load
 import numpy as np
 import theano
 from lasagne.init import Initializer
@@ -67,9 +68,19 @@ def read_header(arrays, path):
         if not isinstance(header.get(key), kind):
             raise Problem("%s: its header has no %r; delete it and train again" % (path, key))
     for row in header["history"]:
-        if not isinstance(row, dict) or not all(isinstance(row.get(k), (int, float)) for k in ROW):
+        if not isinstance(row, dict) or not all(is_number(row.get(k)) for k in ROW):
             raise Problem("%s: its history is damaged; delete it and train again" % path)
+    settings = header["settings"]
+    build, method = settings.get("build", {}), settings.get("preprocess", "equalise")
+    if (not isinstance(build, dict) or not all(isinstance(v, (int, str)) for v in build.values())
+            or not isinstance(build.get("win", 0), int) or not isinstance(method, str) or method not in load.PREPROCESS):
+        raise Problem("%s: its settings are damaged; delete it and train again" % path)
     return header
+
+
+def is_number(value):
+    """A finite number that a table can show, and not True or False."""
+    return type(value) in (int, float) and abs(value) < 1e15
 
 
 ROW = ("epoch", "train_loss", "valid_loss", "dur")
@@ -109,8 +120,6 @@ def rebuild(header, path, largest):
         raise Problem("%s: was written by %.40r, which is no script here" % (path, header["script"]))
     module = importlib.import_module(header["script"])
     build = header["settings"].get("build", {})
-    if not isinstance(build, dict) or not all(isinstance(v, (int, str)) for v in build.values()):
-        raise Problem("%s: its settings are damaged; delete it and train again" % path)
     try:
         net = module.build(**build)
         weighty = [name for name, kind in net.layers if kind in (Conv2DLayer, DenseLayer)]

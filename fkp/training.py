@@ -38,6 +38,7 @@ def fit(net, X, y, path, header, resume=False, half=48.0, stop=None):
     In a worker process `stop` (a `workers.StopFile`) stands in for these
     signals, and a line now and then for the table.  Returns the trained net.
     """
+    header = dict(header, net=described(net))
     checkpoint = Checkpoint(path, header)
     if resume and not checkpoint.path.exists() and path.exists():
         params, found = models.read(path)
@@ -54,12 +55,34 @@ def fit(net, X, y, path, header, resume=False, half=48.0, stop=None):
     with Signals() if stop is None else contextlib.nullcontext(stop) as checkpoint.signals:
         if epochs_left > 0:
             net.fit(X, y, epochs=epochs_left)
-        checkpoint.signals.raise_if_any()
+        if checkpoint.ended_run:
+            checkpoint.signals.raise_if_any()
         put_best_weights(net)
         models.save(path, net, header)
-    checkpoint.path.unlink(missing_ok=True)
+        checkpoint.path.unlink(missing_ok=True)
+        checkpoint.signals.raise_if_any()
     print(summary(net, path, half), flush=True)
     return net
+
+
+def described(net):
+    """The net's layers and settings as JSON holds them: a script may be edited between two runs."""
+    aside = {"verbose", "on_batch_finished", "on_training_started", "on_training_finished"}  # these show, or keep time
+    return {name: plain(value) for name, value in net.get_params(deep=False).items() if name not in aside}
+
+
+def plain(value):
+    """Numbers and text as they are; an object as its name, with the numbers and texts among its attributes."""
+    if value is None or isinstance(value, (int, float, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [plain(each) for each in value]
+    if hasattr(value, "get_value"):
+        return np.asarray(value.get_value()).tolist()
+    if hasattr(value, "__name__"):  # a function or a class
+        return value.__name__
+    own = {name: each for name, each in getattr(value, "__dict__", {}).items() if isinstance(each, (int, float, str))}
+    return [type(value).__name__, own]
 
 
 def prepare(net, table, checkpoint):
@@ -89,10 +112,11 @@ def remembered(net):
 def stop_if_lost(net, history):
     """A loss that is no number, or has exploded, will not come back."""
     last, first = history[-1], history[0]
-    loss = last["train_loss"]
-    if not math.isfinite(loss) or loss > 1e4 * max(first["train_loss"], 1e-6):
-        raise Problem("epoch %d: the training loss is %.3g; lower the learning rate (update_learning_rate). "
-                      "The last good checkpoint, if one was written, is kept" % (last["epoch"], loss))
+    for kind in ("training", "validation"):
+        name = kind[:5] + "_loss"
+        if not math.isfinite(last[name]) or last[name] > 1e4 * max(first[name], 1e-6):
+            raise Problem("epoch %d: the %s loss is %.3g; lower the learning rate (update_learning_rate). The last "
+                          "good checkpoint, if one was written, is kept" % (last["epoch"], kind, last[name]))
 
 
 def best_epoch(history):
@@ -239,12 +263,13 @@ class Checkpoint:
     def __init__(self, path, header):
         self.path = checkpoint_path(path)
         self.header = header
-        self.signals = None
+        self.signals, self.ended_run = None, False
         self.next_save = time.time() + CHECKPOINT_SECONDS
 
     def __call__(self, net, history):
         interrupted = self.signals is not None and self.signals.caught is not None
         if interrupted:
+            self.ended_run = True
             self.save(net)
             print("%s: saved after epoch %d; go on with --resume." % (self.path, len(history)), file=sys.stderr)
             raise StopIteration
@@ -284,20 +309,36 @@ class Checkpoint:
         wanted = [v.get_value() for v in variables] + _flat(best_weights)
         values = [arrays.get("shared_%d" % i) for i in range(len(variables))]
         values += [arrays.get("best_%d" % i) for i in range(len(_flat(best_weights)))]
-        if any(value is None or value.shape != w.shape or value.dtype != w.dtype for value, w in zip(values, wanted)):
+        state, key = header.get("state"), arrays.get("random")
+        if (any(value is None or value.shape != w.shape or value.dtype != w.dtype for value, w in zip(values, wanted))
+                or not is_state(state) or key is None or key.shape != (624,) or key.dtype != np.uint32):
             raise Problem("%s: does not fit this net; leave out --resume to start anew" % self.path)
         for variable, value in zip(variables, values):
             variable.set_value(value)
         rest = iter(values[len(variables):])
         best.best_weights = type(best_weights)((name, [next(rest) for _ in ws]) for name, ws in best_weights.items())
-        state = header["state"]
         best.best_weights_loss, best.best_weights_epoch = state["loss"], state["epoch"]
-        net.batch_iterator_train.random.set_state(("MT19937", arrays["random"], *state["random"]))
+        net.batch_iterator_train.random.set_state(("MT19937", key, *state["random"]))
         net.train_history_ = header["history"]
+
+
+def is_state(state):
+    """Is this what `Checkpoint.save` keeps beside arrays?  NumPy does not check its generator's position."""
+    if not isinstance(state, dict) or not all(models.is_number(state.get(key)) for key in ("epoch", "loss")):
+        return False
+    rest = state.get("random")
+    return (isinstance(rest, list) and len(rest) == 3 and all(map(models.is_number, rest))
+            and type(rest[0]) is int and 0 <= rest[0] <= 624)
 
 
 def checkpoint_path(path):
     return path.with_name(path.stem + ".checkpoint.npz")
+
+
+def forget(paths):
+    """Delete the checkpoints of these models: a run of several nets starts anew."""
+    for path in paths:
+        checkpoint_path(path).unlink(missing_ok=True)
 
 
 def shared_variables(net):
@@ -311,8 +352,8 @@ def _flat(weights):
 
 def difference(found, wanted):
     """The first entry in which two headers differ, as (name, found, wanted), or None."""
-    for part in ("script", "seed", "settings", "data", "versions"):
-        a, b = found.get(part), wanted.get(part)
+    for part in ("script", "seed", "settings", "data", "net", "versions"):
+        a, b = found.get(part, {}), wanted.get(part)
         if isinstance(a, dict) and isinstance(b, dict):
             for key in sorted(set(a) | set(b)):
                 if a.get(key) != b.get(key):

@@ -29,10 +29,7 @@ def train(script, lessons, args):
     `args.scheduler`.  Ctrl-C and SIGTERM end every worker's running epoch, and
     each saves its checkpoint.  Raises Problem where a worker died for good.
     """
-    if not args.resume:
-        for lesson in lessons:
-            training.checkpoint_path(lesson["path"]).unlink(missing_ok=True)  # what is there later, a dead worker left
-    stop, death = StopFile(args.models), ()
+    stop, death = StopFile(args.models, None if args.scheduler else os.getpid()), ()
     stop.clear()
     try:
         with engine(args.jobs, args.scheduler) as death, training.Signals(stop.demand) as signals:
@@ -83,6 +80,8 @@ def train_one(script, lesson, precision, resume, stop):
         module = importlib.import_module(script)
         backend.set_precision(precision)
         path = lesson["path"]
+        if stop.orphaned:
+            return None
         if not path.parent.is_dir():
             path = Path(stack.enter_context(tempfile.TemporaryDirectory())) / path.name
         resume = resume or training.checkpoint_path(path).exists()
@@ -94,10 +93,14 @@ def train_one(script, lesson, precision, resume, stop):
 
 
 class StopFile:
-    """Tells workers to stop: `training.fit` looks for this file in the models folder after each epoch."""
+    """Tells workers to stop: `training.fit` looks for this file in the models folder after each epoch.
 
-    def __init__(self, folder):
-        self.path = Path(folder) / ".stop"
+    Children of the process `parent` also stop when it was killed: nobody holds
+    the lock on the folder for them any more.
+    """
+
+    def __init__(self, folder, parent=None):
+        self.path, self.parent = Path(folder) / ".stop", parent
 
     def demand(self):
         self.path.touch()
@@ -108,7 +111,11 @@ class StopFile:
     @property
     def caught(self):
         """As that of `training.Signals`."""
-        return signal.SIGINT if self.path.exists() else None
+        return signal.SIGINT if self.orphaned or self.path.exists() else None
+
+    @property
+    def orphaned(self):
+        return self.parent is not None and self.parent not in (os.getpid(), os.getppid())
 
     def raise_if_any(self):
         if self.caught is not None:

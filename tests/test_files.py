@@ -1,10 +1,16 @@
 """Archives are written whole or not at all, and read without trust."""
+import gc
 import os
+import resource
+import signal
 import stat
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -31,14 +37,14 @@ def test_other_users_may_read_what_umask_allows(tmp_path):
     assert stat.S_IMODE(os.stat(tmp_path / "x.npz").st_mode) == stat.S_IMODE(os.stat(tmp_path / "plain").st_mode)
 
 
-@pytest.mark.parametrize("step", ["savez", "fsync", "replace"])
+@pytest.mark.parametrize("step", ["write_array", "fsync", "replace"])
 def test_a_disk_that_fails_leaves_the_old_file(step, tmp_path, monkeypatch):
     path = tmp_path / "x.npz"
     files.write_npz(path, {"a": np.ones(3)})
 
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
-    monkeypatch.setattr(np if step == "savez" else os, step, full)
+    monkeypatch.setattr(np.lib.format if step == "write_array" else os, step, full)
     with pytest.raises(Problem, match="x.npz: cannot be written .No space left on device"):
         files.write_npz(path, ARRAYS)
     monkeypatch.undo()
@@ -132,3 +138,85 @@ def test_text_is_written_whole(tmp_path, monkeypatch):
     with pytest.raises(Problem, match="s.csv: cannot be written"):
         files.write_text(path, "new")
     assert path.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["s.csv"]
+
+
+def test_content_is_on_the_disk_before_the_name_and_the_name_after_it(tmp_path, monkeypatch):
+    order, fsync, replace = [], os.fsync, os.replace
+
+    def noted(fd):
+        order.append("folder" if stat.S_ISDIR(os.fstat(fd).st_mode) else "file")
+        fsync(fd)
+    monkeypatch.setattr(os, "fsync", noted)
+    monkeypatch.setattr(os, "replace", lambda a, b: (order.append("name"), replace(a, b)))
+    files.write_npz(tmp_path / "x.npz", ARRAYS)
+    assert order == ["file", "name", "folder"]
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_killed_before_the_rename_the_old_file_stays_and_the_next_run_clears_up(step, tmp_path):
+    path = tmp_path / "x.npz"
+    files.write_npz(path, {"a": np.ones(3)})
+    code = ("import os, signal, sys; import numpy as np; from fkp import files\n"
+            "os.%s = lambda *a: os.kill(os.getpid(), signal.SIGKILL)\n"
+            "files.write_npz(sys.argv[1], {'a': np.zeros(100)})" % step)
+    done = subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT)
+    assert done.returncode == -signal.SIGKILL and len(list(tmp_path.glob("*.tmp"))) == 1
+    np.testing.assert_array_equal(files.read_npz(path)["a"], np.ones(3))
+    with files.locked(tmp_path):
+        assert sorted(p.name for p in tmp_path.iterdir()) == [".lock", "x.npz"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_disk_that_fills_up_in_the_middle_leaves_the_old_file_and_one_message(tmp_path, monkeypatch):
+    path, noise = tmp_path / "x.npz", []
+    monkeypatch.setattr(sys, "unraisablehook", noise.append)
+    files.write_npz(path, {"a": np.ones(3)})
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100000, hard))  # stands for a full disk: writes fail half way
+    try:
+        with pytest.raises(Problem, match="x.npz: cannot be written .*from before is untouched"):
+            files.write_npz(path, {"a": np.ones(10 ** 6), "b": np.ones(3)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    gc.collect()
+    assert not noise
+    np.testing.assert_array_equal(files.read_npz(path)["a"], np.ones(3))
+    assert [p.name for p in tmp_path.iterdir()] == ["x.npz"]
+
+
+def test_a_models_folder_that_became_read_only_is_refused_before_the_training(tmp_path, monkeypatch):
+    (tmp_path / ".lock").touch()  # an earlier run's: it opens although the folder takes no new file
+
+    def refuse(*args, **kwargs):
+        raise PermissionError(13, "Permission denied")  # chmod would not stop root
+    monkeypatch.setattr(files.tempfile, "TemporaryFile", refuse)
+    with pytest.raises(Problem, match="cannot be written .Permission denied.; choose another folder with --models"):
+        with files.locked(tmp_path):
+            pass
+
+
+def test_a_models_folder_that_cannot_be_made_is_refused():
+    with pytest.raises(Problem, match="/proc/fkp: cannot be written .*; choose another folder with --models"):
+        with files.locked("/proc/fkp"):
+            pass
+
+
+def test_a_file_system_without_locks_is_not_taken_for_another_run(tmp_path, monkeypatch):
+    def refuse(*args):
+        raise OSError(37, "No locks available")
+    monkeypatch.setattr(files.fcntl, "flock", refuse)
+    with pytest.raises(Problem, match="No locks available"):
+        with files.locked(tmp_path):
+            pass
+
+
+def test_a_folder_that_cannot_be_synced_is_no_obstacle(tmp_path, monkeypatch):
+    fsync = os.fsync
+
+    def picky(fd):  # as some network file systems are
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
+            raise OSError(22, "Invalid argument")
+        fsync(fd)
+    monkeypatch.setattr(os, "fsync", picky)
+    files.write_npz(tmp_path / "x.npz", ARRAYS)
+    assert (tmp_path / "x.npz").exists()

@@ -1,10 +1,15 @@
 """load.py: columns, scale, mirror, preprocessing, selection of rows, crops."""
+import tracemalloc
+
 import load
+import net2
+import net4
+import net5
 import numpy as np
 import pytest
 from data import draw_faces
 
-from fkp import Problem
+from fkp import Problem, files
 
 
 def test_columns_stand_in_kaggles_order():
@@ -254,3 +259,35 @@ def test_specialists_load_only_rows_with_their_labels():
     assert not np.isnan(y).all(1).any()
     with pytest.raises(Problem, match="'EAR' is unknown"):
         load.load_specialist_train("EAR")
+
+
+@pytest.mark.parametrize("arrays", [
+    {}, {"images": np.zeros((9, 5), np.uint8), "keypoints": np.zeros((9, 30), np.float32)},
+    {"images": np.zeros((9, 96, 96), np.float32), "keypoints": np.zeros((9, 30), np.float32)},
+    {"images": np.zeros((9, 96, 96), np.uint8), "keypoints": np.zeros((8, 30), np.float32)}])
+def test_a_damaged_cache_of_drawn_faces_is_not_used(arrays, tmp_path, monkeypatch):
+    monkeypatch.setattr(load, "DATA", tmp_path)
+    files.write_cache(tmp_path / "drawn-training.npz", files.fingerprint(), arrays)
+    seen = load.faces(rows=6)
+    assert seen.images.shape == (6, 96, 96) and seen.images.dtype == np.uint8 and seen.keypoints.shape == (6, 34)
+    assert seen.images.any()
+
+
+ITERATORS = {
+    "pixels": (lambda: load.PixelBatchIterator(128, grey=0.5), (9216,), 30),
+    "mirrored": (lambda: net2.FlipBatchIterator(128), (9216,), 30),
+    "augmented": (lambda: net4.AugmentBatchIterator(128, grey=0.5), (1, 96, 96), 30),
+    "crops": (lambda: net5.CropBatchIterator(128, 38, np.zeros((1, 2))), (96, 96), 28),
+}
+
+
+@pytest.mark.parametrize("kind", ITERATORS)
+def test_an_epoch_makes_no_float_copy_of_the_pixels(kind):
+    make, shape, columns = ITERATORS[kind]
+    X, y = np.zeros((4000, *shape), np.uint8), np.full((4000, columns), 0.5, np.float32)
+    tracemalloc.start()
+    try:
+        assert {Xb.dtype for Xb, _ in make()(X, y)} == {np.dtype(np.float32)}
+        assert tracemalloc.get_traced_memory()[1] < X.nbytes  # a float copy takes four times as much
+    finally:
+        tracemalloc.stop()

@@ -7,8 +7,12 @@ import net4
 import net5
 import numpy as np
 import pytest
+import test2
+import test3
 import theano
 import theano.tensor as T
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fkp import Problem, cascade, compact, files, models, training
 
@@ -437,3 +441,35 @@ def test_compact_models_predict_almost_the_same(drawn, tmp_path):
     assert path.stat().st_size < 0.52 * size
     np.testing.assert_allclose(load.open_net(path).predict(X) * 48, before * 48, atol=0.1)
     assert files.untext(files.read_npz(path)["header"], path)["script"] == "net1"
+
+
+JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+                    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+                    max_leaves=5)
+PLACES = [("script",), ("settings",), ("settings", "build"), ("settings", "build", "epochs"), ("settings", "build", "win"),
+          ("settings", "preprocess"), ("data",), ("versions",), ("seed",), ("history",), ("history", 0)]
+PLACES += [("history", 0, key) for key in models.ROW]
+
+
+@settings(max_examples=300, derandomize=True, deadline=None)
+@given(place=st.sampled_from(PLACES), value=JSON)
+def test_whatever_a_header_says_it_is_shown_or_refused_in_one_line(place, value, tmp_path_factory):
+    head = dict(header("net1", epochs=1), history=[{"epoch": 1, "train_loss": 1.0, "valid_loss": 1.0, "dur": 1.0}])
+    inner = head
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    path = tmp_path_factory.mktemp("header") / "net1.npz"
+    files.write_npz(path, {"header": files.text(head)})
+    for read in (load.open_net, lambda path: test3.print_table({"net1": test3.history_of(path.parent, "net1")})):
+        try:
+            read(path)
+        except Problem as problem:
+            assert str(problem).isprintable()
+
+
+@pytest.mark.parametrize("own", [{"preprocess": []}, {"preprocess": 3}, {"preprocess": "fourier"}])
+def test_a_model_with_a_strange_preprocessing_is_refused(own, tmp_path, drawn):
+    saved(tmp_path, drawn, settings={"build": {"epochs": 1}, **own})
+    with pytest.raises(Problem, match="its settings are damaged"):
+        test2.predictor("net1", tmp_path)

@@ -658,3 +658,40 @@ def test_kaggle_s_labels_lie_within_the_picture(real_data):
     keypoints = reader.read_training(real_data / "training.csv", columns).keypoints
     assert np.nanmin(keypoints) >= 0
     assert np.nanmax(keypoints) <= 96
+
+
+BROKEN = {
+    "missing": (None, ": no such file; download it from Kaggle"),
+    "empty": (lambda lines: [], f": empty{AGAIN}"),
+    "header only": (lambda lines: lines[:1], f": a header but no rows{AGAIN}"),
+    "no header": (lambda lines: lines[1:], ", line 1: values where the column names should be"),
+    "web page": (lambda lines: ["<!DOCTYPE html>", *lines], ": a web page, not a CSV file"),
+    "zip": (lambda lines: zipped("\n".join(lines)), ": a zip archive; unzip it"),
+    "column missing": (lambda lines: [line.partition(",")[2] for line in lines], ", line 1: column {} is missing"),
+    "column twice": (lambda lines: [line.partition(",")[0] + "," + line for line in lines], ", line 1: column {} is twice"),
+    "more columns": (lambda lines: [line + ",more" for line in lines], ", line 1: unknown column 'more'; remove it"),
+    "more fields": (lambda lines: [*lines[:3], lines[3] + ",9,9"], ", row 3 (line 4): "),
+    "cut off": (lambda lines: "\n".join([*lines[:3], lines[3][:3]]).encode(), ": the file is cut off here"),
+}
+
+
+@pytest.mark.parametrize("kind", SEEDS)
+@pytest.mark.parametrize("case", BROKEN)
+def test_each_of_the_three_files_is_named_for_what_is_wrong_with_it(tmp_path, kind, case):
+    change, expected = BROKEN[case]
+    lines, read = SEEDS[kind]
+    path = tmp_path / f"{kind}.csv"
+    if change:
+        content = change(lines())
+        write(path, content if content != [] else b"")
+    found = message(read, path)
+    assert found.startswith(str(path)) and expected.format(lines()[0].partition(",")[0]) in found
+    assert case != "cut off" or "row 3 (line 4)" in found
+
+
+@pytest.mark.parametrize("kind", ["test", "lookup"])
+def test_the_other_files_may_have_a_mark_and_other_line_ends(tmp_path, kind):
+    lines, read = SEEDS[kind]
+    plain = read(write(tmp_path / "a.csv", lines()))
+    other = read(write(tmp_path / "b.csv", b"\xef\xbb\xbf" + "\r\n".join(lines()).encode() + b"\r\n"))
+    np.testing.assert_equal(other._asdict(), plain._asdict())

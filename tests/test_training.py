@@ -1,7 +1,8 @@
 """Interrupted and resumed training: the same to the bit; refusals; what is shown."""
 import math
+import os
 import signal
-
+import types
 
 import net1
 import net2
@@ -57,17 +58,62 @@ def losses(net):
     return [(row["epoch"], row["train_loss"], row["valid_loss"]) for row in net.train_history_]
 
 
-@pytest.mark.parametrize("stop", [1, 3, 5])
-def test_a_resumed_run_is_the_uninterrupted_one_to_the_bit(stop, pictures, tmp_path):
-    whole = run(small_net4, pictures, tmp_path / "whole.npz")
-    with pytest.raises(KeyboardInterrupt):
-        run(small_net4, pictures, tmp_path / "net.npz", stop)
-    assert (tmp_path / "net.checkpoint.npz").exists() and not (tmp_path / "net.npz").exists()
-    resumed = run(small_net4, pictures, tmp_path / "net.npz", resume=True)
-    assert losses(resumed) == losses(whole)
-    for a, b in zip(models.read(tmp_path / "whole.npz")[0], models.read(tmp_path / "net.npz")[0]):
+def augmented_net4():
+    net = net4.build(epochs=6, hidden=20, augment=True, tuned=True)
+    net.conv1_num_filters = net.conv2_num_filters = net.conv3_num_filters = 4
+    return net
+
+
+def without_durations(net):
+    return [{key: value for key, value in row.items() if key != "dur"} for row in net.train_history_]
+
+
+def assert_same_parameters(one, other):
+    for a, b in zip(models.read(one)[0], models.read(other)[0]):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("build, stop", [(small_net4, 1), (small_net4, 3), (small_net4, 5), (small_net4, 6),
+                                         (augmented_net4, 3)])
+def test_a_resumed_run_is_the_uninterrupted_one_to_the_bit(build, stop, pictures, tmp_path):
+    whole = run(build, pictures, tmp_path / "whole.npz")
+    with pytest.raises(KeyboardInterrupt):
+        run(build, pictures, tmp_path / "net.npz", stop)
+    assert (tmp_path / "net.checkpoint.npz").exists() and not (tmp_path / "net.npz").exists()
+    resumed = run(build, pictures, tmp_path / "net.npz", resume=True)
+    assert without_durations(resumed) == without_durations(whole)
+    assert_same_parameters(tmp_path / "whole.npz", tmp_path / "net.npz")
     assert not (tmp_path / "net.checkpoint.npz").exists()
+
+
+def stopping_net4():
+    """Best in epoch 2, so it stops early after epoch 5."""
+    net = small_net4(epochs=8)
+    early, = [handler for handler in net.on_epoch_finished if isinstance(handler, net4.EarlyStopping)]
+    early.patience = 3
+
+    def best_in_epoch_2(net, history):
+        history[-1]["valid_loss"] = 1.0 + abs(history[-1]["epoch"] - 2)
+    net.on_epoch_finished.insert(0, best_in_epoch_2)
+    return net
+
+
+@pytest.mark.parametrize("stop", [2, 4])
+def test_best_weights_and_patience_survive_an_interruption(stop, pictures, tmp_path):
+    whole = run(stopping_net4, pictures, tmp_path / "whole.npz")
+    assert len(whole.train_history_) == 5
+    with pytest.raises(KeyboardInterrupt):
+        run(stopping_net4, pictures, tmp_path / "net.npz", stop)
+    resumed = run(stopping_net4, pictures, tmp_path / "net.npz", resume=True)
+    assert losses(resumed) == losses(whole)
+    assert_same_parameters(tmp_path / "whole.npz", tmp_path / "net.npz")
+
+
+def test_a_signal_in_the_epoch_in_which_training_stops_early_loses_nothing(pictures, tmp_path):
+    run(stopping_net4, pictures, tmp_path / "whole.npz")
+    with pytest.raises(KeyboardInterrupt):
+        run(stopping_net4, pictures, tmp_path / "net.npz", 5)
+    assert_same_parameters(tmp_path / "whole.npz", tmp_path / "net.npz")
 
 
 def test_the_same_seed_gives_the_same_losses_and_another_seed_others(pictures, tmp_path):
@@ -231,3 +277,114 @@ def test_weights_that_do_not_fit_are_refused(faces, tmp_path):
         run(build2, faces, tmp_path / "net.npz", resume=True)
 
 
+@pytest.mark.parametrize("which", ["train_loss", "valid_loss"])
+@pytest.mark.parametrize("loss", [math.nan, math.inf, 1e9])
+def test_a_lost_loss_keeps_the_last_good_checkpoint_and_model(loss, which, faces, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(training, "CHECKPOINT_SHARE", 1e9)
+    path = tmp_path / "net.npz"
+    run(build2, faces, path)
+    model, prepare = path.read_bytes(), training.prepare
+
+    def spoil(net, history):
+        if len(history) == 3:
+            history[-1][which] = loss
+
+    def spoiled(net, *rest):
+        prepare(net, *rest)
+        net.on_epoch_finished.insert(0, spoil)
+    monkeypatch.setattr(training, "prepare", spoiled)
+    with pytest.raises(Problem, match="epoch 3: .*; lower the learning rate"):
+        run(build2, faces, path)
+    assert path.read_bytes() == model
+    kept = files.read_npz(tmp_path / "net.checkpoint.npz")
+    assert len(files.untext(kept["header"], path)["history"]) == 2
+    assert all(np.isfinite(v).all() for name, v in kept.items() if name.startswith(("shared", "best")))
+
+
+def test_a_run_that_explodes_at_once_is_a_problem_and_no_model(faces, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0)
+
+    def build():
+        net = net1.build(epochs=1)
+        net.update_learning_rate = 1e30
+        return net
+    with pytest.raises(Problem, match="epoch 1: .*lower the learning rate"):
+        run(build, faces, tmp_path / "net.npz")
+    assert not list(tmp_path.glob("*.npz"))
+
+
+def test_a_signal_while_the_model_is_written_is_not_lost(faces, tmp_path, monkeypatch):
+    save = models.save
+    monkeypatch.setattr(models, "save", lambda *args: (signal.raise_signal(signal.SIGTERM), save(*args)))
+    with pytest.raises(cli.Terminated):
+        run(build2, faces, tmp_path / "net.npz")
+    assert (tmp_path / "net.npz").exists()
+
+
+@pytest.mark.parametrize("epoch, cost, longest", [(1, 0.1, 32), (1, 3, 155), (100, 0.5, 101)])
+def test_checkpoints_are_half_a_minute_apart_and_cost_two_percent(epoch, cost, longest, tmp_path, monkeypatch):
+    clock, saved = [0.0], []
+    monkeypatch.setattr(training, "time", types.SimpleNamespace(time=lambda: clock[0]))
+
+    def save(self, net):
+        saved.append(clock[0])
+        clock[0] += cost
+    monkeypatch.setattr(training.Checkpoint, "save", save)
+    checkpoint = training.Checkpoint(tmp_path / "net.npz", {})
+    while clock[0] < 20000:
+        clock[0] += epoch
+        checkpoint(None, [{}])
+    assert 30 <= np.diff(saved).min() and np.diff(saved).max() <= longest
+    assert len(saved) * cost <= 0.02 * clock[0]
+
+
+def full(*args):
+    raise OSError(28, "No space left on device")
+
+
+def test_a_model_that_cannot_be_written_leaves_the_checkpoint_to_go_on_from(faces, tmp_path, monkeypatch):
+    whole = run(build2, faces, tmp_path / "whole.npz")
+    with pytest.raises(KeyboardInterrupt):
+        run(build2, faces, tmp_path / "net.npz", 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", full)
+        with pytest.raises(Problem, match="net.npz: cannot be written .No space"):
+            run(build2, faces, tmp_path / "net.npz", resume=True)
+    assert losses(run(build2, faces, tmp_path / "net.npz", resume=True)) == losses(whole)
+
+
+def test_a_checkpoint_of_a_script_that_was_edited_is_refused(faces, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(build2, faces, tmp_path / "net.npz", 2)
+
+    def edited():
+        net = build2()
+        net.update_learning_rate = 0.02
+        return net
+    with pytest.raises(Problem, match="update_learning_rate: 0.01 there, 0.02 here"):
+        run(edited, faces, tmp_path / "net.npz", resume=True)
+
+
+@pytest.mark.parametrize("spoil", [
+    lambda arrays, head: head.pop("state"),
+    lambda arrays, head: head.update(state=3),
+    lambda arrays, head: head["state"].pop("epoch"),
+    lambda arrays, head: head["state"].update(loss="x"),
+    lambda arrays, head: head["state"].update(random=[1]),
+    lambda arrays, head: head["state"].update(random=["x", 0, 0.0]),
+    lambda arrays, head: head["state"].update(random=[10 ** 6, 0, 0.0]),
+    lambda arrays, head: arrays.pop("random"),
+    lambda arrays, head: arrays.update(random=np.zeros(3, np.uint32)),
+    lambda arrays, head: head["versions"].update(Lasagne="\n\x1b[2J")])
+def test_a_strange_checkpoint_is_refused_in_one_line(spoil, faces, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(build2, faces, tmp_path / "net.npz", 2)
+    path = tmp_path / "net.checkpoint.npz"
+    arrays = files.read_npz(path)
+    head = files.untext(arrays["header"], path)
+    spoil(arrays, head)
+    files.write_npz(path, dict(arrays, header=files.text(head)))
+    with pytest.raises(Problem, match="net.checkpoint.npz") as caught:
+        run(build2, faces, tmp_path / "net.npz", resume=True)
+    assert str(caught.value).isprintable()

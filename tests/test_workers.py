@@ -160,3 +160,54 @@ def test_a_worker_that_does_not_see_the_models_folder_sends_its_model_home(lesso
     files.write_bytes(lessons[0]["path"], content)
     assert_same(lessons[:1], alone(3))
     assert lessons[0]["path"] == cascade.path(tmp_path / "elsewhere", "LE", 2)
+
+
+def test_net5_goes_on_at_the_specialist_where_it_stopped(drawn, tmp_path, monkeypatch, capsys):
+    seen = np.full((len(drawn.images), 34), 48, np.float32)
+
+    def train(name, resume=False):
+        args = argparse.Namespace(models=tmp_path / name, epochs=4, seed=1, augment=True, tuned=False, preprocess="plain",
+                                  rows=None, precision="float32", jobs=1, scheduler=None, resume=resume)
+        return net5.train_level(2, seen, drawn, drawn.images, args)
+
+    def states():
+        return {path.name: path.stat().st_mtime_ns for path in (tmp_path / "net").glob("*.npz")}
+    build = net5.build
+
+    def stopping(group, **settings):
+        net = build(group, **settings)
+        if group == "N":  # in its second epoch, which has one batch
+            net.on_batch_finished = [lambda net, history: len(history) == 1 and signal.raise_signal(signal.SIGINT)]
+        return net
+    whole = train("whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(net5, "build", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            train("net")
+    before = states()
+    assert sorted(before) == ["net5-LE-38.npz", "net5-N-38.checkpoint.npz", "net5-RE-38.npz"]
+    capsys.readouterr()
+    resumed = train("net", resume=True)
+    out = capsys.readouterr().out
+    assert out.count("trained already (4 epochs)") == 2 and "net5-N-38.npz: going on after epoch 2" in out
+    for group in load.GROUPS:
+        (a, one), (b, other) = (models.read(cascade.path(tmp_path / name, group, 2)) for name in ("whole", "net"))
+        assert [p.tobytes() for p in a] == [p.tobytes() for p in b]
+        assert [row["valid_loss"] for row in one["history"]] == [row["valid_loss"] for row in other["history"]]
+    assert all(states()[name] == before[name] for name in ("net5-LE-38.npz", "net5-RE-38.npz"))
+    np.testing.assert_array_equal(*(cascade.look_closer(nets, drawn.images, seen, 38) for nets in (whole, resumed)))
+
+
+def test_a_stop_file_left_by_a_killed_run_is_no_obstacle(lessons_for, tmp_path):
+    lessons, args = lessons_for(tmp_path, 1)
+    workers.StopFile(tmp_path).demand()
+    workers.train("net5", lessons, args)
+    assert all(lesson["path"].exists() for lesson in lessons)
+
+
+def test_a_worker_whose_parent_was_killed_stops(tmp_path):
+    assert workers.StopFile(tmp_path).caught is None
+    assert workers.StopFile(tmp_path, os.getpid()).caught is None
+    assert workers.StopFile(tmp_path, os.getppid()).caught is None  # in a child of it
+    gone = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, text=True).stdout
+    assert workers.StopFile(tmp_path, int(gone)).caught == signal.SIGINT
