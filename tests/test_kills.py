@@ -70,3 +70,25 @@ def test_killed_at_any_moment_a_run_ends_as_if_nothing_had_happened(folder, tmp_
     assert ([(row["train_loss"], row["valid_loss"]) for row in a[1]["history"]]
             == [(row["train_loss"], row["valid_loss"]) for row in b[1]["history"]])
     assert not training.checkpoint_path(path).exists() and not list(path.parent.glob("*.tmp"))
+
+
+@pytest.mark.parametrize("name", ["net2.checkpoint.npz", "net2.npz"])
+def test_killed_at_a_rename_a_run_goes_on(name, folder, tmp_path):
+    killer = """
+import os, signal
+replace = os.replace
+def killing(a, b):
+    if str(b).endswith("/%s"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    replace(a, b)
+os.replace = killing
+""" % name
+    options = ["--epochs", "6", "--data", str(folder), "--resume", "--models"]
+    ends = [subprocess.run([sys.executable, "-c", code, *options, str(tmp_path / target)], cwd=ROOT, capture_output=True,
+                           timeout=300).returncode
+            for target, code in (("whole", DRIVER), ("killed", killer + DRIVER), ("killed", DRIVER))]
+    assert ends == [0, -9, 0]
+    a, b = (models.read(tmp_path / target / "net2.npz") for target in ("whole", "killed"))
+    assert [p.tobytes() for p in a[0]] == [p.tobytes() for p in b[0]]
+    assert [row["valid_loss"] for row in a[1]["history"]] == [row["valid_loss"] for row in b[1]["history"]]
+    assert not list((tmp_path / "killed").glob("*.tmp"))

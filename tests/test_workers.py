@@ -1,9 +1,11 @@
 """Specialists that train side by side: the same models, whatever the number of workers, and whatever becomes of them."""
 import argparse
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import load
@@ -211,3 +213,21 @@ def test_a_worker_whose_parent_was_killed_stops(tmp_path):
     assert workers.StopFile(tmp_path, os.getppid()).caught is None  # in a child of it
     gone = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, text=True).stdout
     assert workers.StopFile(tmp_path, int(gone)).caught == signal.SIGINT
+
+
+def test_interrupted_workers_go_on_to_the_bit(lessons_for, alone, tmp_path, monkeypatch):
+    engine = workers.engine
+
+    @contextlib.contextmanager
+    def interrupted(*args):
+        with engine(*args) as death:
+            threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+            yield death
+    with monkeypatch.context() as patch:
+        patch.setattr(workers, "engine", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            workers.train("net5", *lessons_for(tmp_path, 12))
+    assert list(tmp_path.glob("*.checkpoint.npz"))
+    lessons, args = lessons_for(tmp_path, 12, resume=True)
+    workers.train("net5", lessons, args)
+    assert_same(lessons, alone(12))
