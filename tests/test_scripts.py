@@ -1,5 +1,6 @@
 """Every script, whole, as a user runs it: for an epoch, on few drawn faces, into a temporary folder, without a window."""
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import load
 import numpy as np
 import pytest
 from conftest import ROOT
+from fkp import cascade, cli, models
 from PIL import Image
 
 ROWS = ["--rows", "60"]
@@ -125,6 +127,120 @@ def test_test3_plots_the_loss_history(trained, tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     assert_picture(tmp_path / "test3.png")
     assert "net5-LE-38" in done.stdout and "net1-plain" in done.stdout
+
+
+def stop_at_epoch(epoch, script, options, number, env=None):
+    """Start a script and signal it when it has shown this epoch's row: its exit code and stderr."""
+    process = subprocess.Popen([sys.executable, "-u", str(ROOT / (script + ".py")), *map(str, options)], text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, **(env or {})})
+    for line in process.stdout:
+        if line.split()[:1] == [str(epoch)] and "s" in line:  # a row of layers has no "s"
+            break
+    process.send_signal(number)
+    _, err = process.communicate(timeout=120)
+    return process.returncode, err
+
+
+def test_net4_goes_on_to_the_bit_in_another_process(folder, tmp_path):
+    options = ["--all-rows", "--augment", "--tuned", "--hidden", 20, "--epochs", 12, "--data", folder, "--models"]
+    assert run("net4", *options, tmp_path / "whole", env={"PYTHONHASHSEED": "1"}).returncode == 0
+    code, err = stop_at_epoch(2, "net4", [*options, tmp_path / "net"], signal.SIGTERM, {"PYTHONHASHSEED": "2"})
+    assert code == 143, err
+    done = run("net4", *options, tmp_path / "net", "--resume", env={"PYTHONHASHSEED": "3"})
+    assert done.returncode == 0 and "going on after epoch" in done.stdout, done.stderr
+    (a, one), (b, other) = (models.read(tmp_path / name / "net4.npz") for name in ("whole", "net"))
+    assert [p.tobytes() for p in a] == [p.tobytes() for p in b]
+    assert [row["valid_loss"] for row in one["history"]] == [row["valid_loss"] for row in other["history"]]
+
+
+def test_a_checkpoint_of_other_faces_is_refused(folder, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    lines = (folder / "training.csv").read_text().split("\n")
+    first, _, rest = lines[1].rpartition(",")[2].partition(" ")
+    lines[1] = lines[1].rpartition(",")[0] + ",%d %s" % (int(first) ^ 1, rest)  # one pixel
+    (other / "training.csv").write_text("\n".join(lines))
+    options = ["--epochs", 100000, "--models", tmp_path / "models", "--data"]
+    code, err = stop_at_epoch(2, "net2", [*options, folder], signal.SIGINT)
+    assert code == 130, err
+    done = run("net2", *options, other, "--resume")
+    assert done.returncode == 2 and "data fingerprint: " in done.stderr and done.stderr.count("\n") == 1
+
+
+def broken(folder, name, case, to):
+    """A copy of the CSVs, one of them missing or cut off: in its last row, in the pixels or a feature's name."""
+    shutil.copytree(folder, to)
+    if case == "missing":
+        (to / name).unlink()
+    else:
+        data = (to / name).read_bytes()
+        (to / name).write_bytes(data[:len(data.rstrip()) - 15])
+    return to
+
+
+@pytest.mark.parametrize("script, name, case", [
+    ("net2", "training.csv", "cut off"), ("test1", "test.csv", "cut off"), ("test1", "IdLookupTable.csv", "cut off"),
+    ("test1", "test.csv", "missing"), ("test1", "IdLookupTable.csv", "missing")])
+def test_a_broken_file_ends_a_script_with_one_line_and_no_output(script, name, case, trained, folder, tmp_path):
+    data, out = broken(folder, name, case, tmp_path / "csvs"), tmp_path / "out"
+    done = run(script, "--data", data, "--models", trained[0] if script == "test1" else out,
+               *(["--out", out] if script == "test1" else ["--epochs", 1]))
+    assert done.returncode == 2 and str(data / name) in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    assert not list(out.glob("*.npz")) and not list(out.glob("*.csv"))
+
+
+@pytest.mark.parametrize("name", ["test.csv", "IdLookupTable.csv"])
+def test_net5_looks_at_the_files_of_the_submission_before_it_trains(name, trained, folder, tmp_path):
+    (tmp_path / "models").mkdir()
+    shutil.copy(trained[0] / "net4.npz", tmp_path / "models")
+    data = broken(folder, name, "missing", tmp_path / "csvs")
+    done = run("net5", "--epochs", 1, "--data", data, "--models", tmp_path / "models", "--out", tmp_path)
+    assert done.returncode == 2 and name in done.stderr and done.stderr.count("\n") == 1
+    assert "--- level 2" not in done.stdout
+
+
+@pytest.mark.parametrize("script", [["net2", "--epochs", "1"], ["test2", "net1", "--out", "."]])
+def test_a_training_csv_of_one_row_is_one_line(script, trained, folder, tmp_path):
+    data = tmp_path / "csvs"
+    shutil.copytree(folder, data)
+    (data / "training.csv").write_bytes(b"\n".join((folder / "training.csv").read_bytes().split(b"\n")[:2]) + b"\n")
+    options = [str(tmp_path) if word == "." else word for word in script[1:]]
+    done = run(script[0], *options, "--data", data, "--models", trained[0] if script[0] == "test2" else tmp_path)
+    assert done.returncode == 2 and "training.csv" in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
+def test_net1_without_resume_forgets_the_checkpoints_of_an_older_run(folder, tmp_path):
+    old = tmp_path / "net1-local.checkpoint.npz"
+    old.write_bytes(b"of another day")
+    done = run("net1", "--epochs", 1, "--data", folder, "--models", tmp_path)
+    assert done.returncode == 0 and not old.exists(), done.stderr
+
+
+def test_before_anything_is_trained_the_shipped_nets_are_shown(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(cli, "MODELS", tmp_path)
+    assert cli.nets_to_show(tmp_path) == cli.SHIPPED
+    assert "No net trained yet: showing those of models/drawn, trained on drawn faces." in capsys.readouterr().out
+    assert cli.nets_to_show(tmp_path / "other") == tmp_path / "other"
+    (tmp_path / "net1.npz").touch()
+    assert cli.nets_to_show(tmp_path) == tmp_path
+
+
+def test_the_shipped_nets_are_small_whole_and_marked_as_drawn():
+    paths = sorted(cli.SHIPPED.glob("*.npz"))
+    assert cascade.is_complete(cli.SHIPPED) and cli.SHIPPED / "net1.npz" in paths
+    assert sum(path.stat().st_size for path in paths) < 25e6
+    assert all(models.open_header(path)["data"]["drawn"] is True for path in paths)
+
+
+def test_the_shipped_nets_know_faces(folder, tmp_path):
+    for script, picture in (("test1", "test1"), ("test2", "test2-net5-valid"), ("test3", "test3")):
+        data = [] if script == "test3" else ["--data", folder]
+        done = run(script, *data, "--models", cli.SHIPPED, "--out", tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert_picture(tmp_path / (picture + ".png"))
+        if script == "test2":
+            error, = [line for line in done.stdout.splitlines() if line.startswith("all, on complete faces")]
+            assert float(error.split()[-1]) < 1.5
 
 
 def test_without_csvs_a_script_says_so_and_draws_faces(tmp_path):
