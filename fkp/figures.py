@@ -142,6 +142,7 @@ def loss_histories(histories):
     """
     import matplotlib.pyplot as plt
     figure, (left, right) = plt.subplots(1, 2, figsize=(14, 5.5), sharex=True)
+    lengths = [len(history) for history, _ in histories.values()]
     colours = plt.get_cmap("tab20" if len(histories) > 10 else "tab10")
     for i, (name, (history, half)) in enumerate(histories.items()):
         draw_history(left, history, 1, colours(i % colours.N), name)
@@ -151,6 +152,9 @@ def loss_histories(histories):
         axes.set(xlabel="epoch", ylabel=label, yscale="log")
         axes.grid(True, which="both", alpha=0.25)
         axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
+        if max(lengths) > 4 * min(lengths):  # a short run beside a long one is to be seen
+            axes.set_xscale("log")
+            axes.xaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%d"))
     right.yaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%.3g"))
     right.yaxis.set_minor_formatter(matplotlib.ticker.FormatStrFormatter("%.2g"))
     right.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1))
