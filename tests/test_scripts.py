@@ -349,7 +349,13 @@ def test_help_fits_a_terminal_of_80_columns(script):
     assert max(map(len, done.stdout.split("\n"))) < 80
 
 
-def test_theanos_own_ops_train_without_a_warning(folder, tmp_path):
-    done = run("net3", *ROWS, "--epochs", 1, "--data", folder, "--models", tmp_path, env={"FKP_ONEDNN": "0"})
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "Theano's own Ops: FKP_ONEDNN=0" in done.stdout
+def test_net3_learns_the_same_from_theanos_own_ops_and_without_a_warning(folder, tmp_path):
+    losses = {}
+    for mode in ("0", "1"):
+        done = run("net3", "--epochs", 3, "--data", folder, "--models", tmp_path / mode, env={"FKP_ONEDNN": mode})
+        assert (done.returncode, done.stderr) == (0, "")
+        assert ("Theano's own Ops: FKP_ONEDNN=0" in done.stdout) == (mode == "0")
+        history = models.open_header(tmp_path / mode / "net3.npz")["history"]
+        losses[mode] = [[row["train_loss"], row["valid_loss"]] for row in history]
+    assert len(losses["0"]) == 3 and losses["0"] != losses["1"]
+    np.testing.assert_allclose(losses["1"], losses["0"], rtol=1e-3)
