@@ -64,6 +64,7 @@ def train(module, path, resume=False, halfway=None, **build):
     training.set_seed(1)
     net = module.build(epochs=2, **build)
     header = training.header(module.__name__, {"build": dict(build, epochs=2)}, {"drawn": True}, 1)
+    header["net"] = training.described(net)  # as `fit` does
     if halfway:
         net.on_epoch_finished.append(lambda net, history: len(history) == 1
                                      and training.Checkpoint(halfway, header).save(net))
