@@ -144,14 +144,9 @@ def on_validation_faces(predict, preprocess, found):
     return faces, predict(load.preprocessed(faces, preprocess)), found.keypoints[order[:cut]]
 
 
-def complete(truth):
-    """Index of the faces with all labels of the full scheme."""
-    return np.flatnonzero(~np.isnan(truth[:, :len(load.COLUMNS)]).any(1))
-
-
 def choose(truth, random):
     """A few complete faces, or, where there are none, others."""
-    among = complete(truth) if len(complete(truth)) else np.arange(len(truth))
+    among = cascade.worth_showing(truth)
     return random.choice(among, min(N_VALID, len(among)), replace=False)
 
 
@@ -160,7 +155,7 @@ def error_per_keypoint(points, truth):
     error = points - truth
     each = {c[:-2]: cascade.rms(error[:, [i, i + 1]]) for i, c in enumerate(load.ALL_COLUMNS) if c.endswith("_x")}
     each = {keypoint: value for keypoint, value in each.items() if np.isfinite(value)}
-    return {**each, COMPLETE: cascade.rms(error[complete(truth)][:, :len(load.COLUMNS)])}
+    return {**each, COMPLETE: cascade.rms(error[cascade.complete(truth)][:, :len(load.COLUMNS)])}
 
 
 def print_errors(errors):

@@ -243,12 +243,22 @@ def parts_of_a_face():
     return parts
 
 
+def complete(truth):
+    """Index of the faces (n, 34) with all labels of the full scheme."""
+    return np.flatnonzero(~np.isnan(truth[:, :len(load.COLUMNS)]).any(1))
+
+
+def worth_showing(truth):
+    """Index of the complete faces, or, where there are none, of all."""
+    found = complete(truth)
+    return found if len(found) else np.arange(len(truth))
+
+
 def picture(points, rule, found, n=8):
     """Validation faces with the answer of `rule` and the truth, and both levels' error: a figure."""
     order, cut = load.validation_first(found)
     full = slice(0, len(load.COLUMNS))
-    complete = [row for row in order[:cut] if not np.isnan(found.keypoints[row, full]).any()]
-    rows = complete[:n] or list(order[:cut][:n])
+    rows = order[:cut][worth_showing(found.keypoints[order[:cut]])[:n]]
     truth, answer = found.keypoints[rows, full], combine(points, rule)[rows, full]
     captions = ["level 1: %.2f, cascade: %.2f pixels" % (rms(one - t), rms(a - t))
                 for one, a, t in zip(points[1][rows, full], answer, truth)]

@@ -112,8 +112,7 @@ def remembered(net):
 def stop_if_lost(net, history):
     """A loss that is no number, or has exploded, will not come back."""
     last, first = history[-1], history[0]
-    for kind in ("training", "validation"):
-        name = kind[:5] + "_loss"
+    for kind, name in (("training", "train_loss"), ("validation", "valid_loss")):
         if not math.isfinite(last[name]) or last[name] > 1e4 * max(first[name], 1e-6):
             raise Problem("epoch %d: the %s loss is %.3g; lower the learning rate (update_learning_rate). The last "
                           "good checkpoint, if one was written, is kept" % (last["epoch"], kind, last[name]))
