@@ -155,6 +155,21 @@ def test_nesterov_takes_plain_numbers_and_does_not_touch_what_is_not_updated():
     np.testing.assert_array_equal(parameter.get_value(), np.ones(3, "float32"))
 
 
+class GoneIsNaN(np.ndarray):
+    """Whoever reads this array after its end reads NaN."""
+
+    def __del__(self):
+        self[...] = np.nan
+
+
+def test_nesterov_takes_a_strided_gradient(monkeypatch):
+    monkeypatch.setattr(ops, "dense_array", lambda array: np.ascontiguousarray(array).copy().view(GoneIsNaN))
+    parameter, velocity, gradient = numbers(40, 50), np.zeros((40, 50), "float32"), numbers(50, 40, seed=1).T
+    outputs = [[None], [None]]
+    ops.Nesterov().perform(None, [parameter, velocity, gradient, 0.1, 0.0], outputs)
+    close(outputs[0][0], parameter - np.float32(0.1) * gradient, 1e-5)
+
+
 def test_nesterov_leaves_other_types_to_lasagne():
     parameter = theano.shared(np.ones(3))
     updates = substitute.nesterov_momentum((parameter ** 2).sum(), [parameter], 0.1)

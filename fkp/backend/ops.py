@@ -305,12 +305,13 @@ class Nesterov(Op):
 
     def perform(self, node, inputs, outputs):
         parameter, velocity, gradient, rate, momentum = inputs
+        gradient = dense_array(gradient)  # a name for it: a copy must outlive the call
         if not parameter.shape == velocity.shape == gradient.shape:
             raise ValueError("parameter, velocity and gradient have shapes %s, %s and %s"
                              % (parameter.shape, velocity.shape, gradient.shape))
         parameter, velocity = [own(array, self.inplace) for array in (parameter, velocity)]
-        LIBRARY.fkp_nesterov(parameter.size, address(dense_array(gradient)), float(rate), float(momentum),
-                             address(parameter), address(velocity))
+        LIBRARY.fkp_nesterov(parameter.size, address(gradient), float(rate), float(momentum), address(parameter),
+                             address(velocity))
         outputs[0][0], outputs[1][0] = parameter, velocity
 
 
