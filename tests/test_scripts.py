@@ -311,7 +311,7 @@ def test_an_interrupted_script_saves_and_resumes(number, code, folder, tmp_path)
             break
     process.send_signal(number)
     out, err = process.communicate(timeout=120)
-    assert process.returncode == code
+    assert process.returncode == code, out + err
     assert "go on with --resume" in err and "Traceback" not in err
     assert run("test3", "--models", tmp_path, "--out", tmp_path).returncode == 0  # shows the checkpoint's history
     assert (tmp_path / "net2.checkpoint.npz").exists()
