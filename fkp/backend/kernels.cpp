@@ -11,8 +11,9 @@ using dnnl::memory;
 typedef memory::format_tag Tag;
 typedef memory::data_type Type;
 
+// Statics that hold oneDNN's objects are never destroyed: at the process's end oneDNN's own may be gone before them.
 const dnnl::engine& engine() {
-    static const dnnl::engine cpu(dnnl::engine::kind::cpu, 0);
+    static const dnnl::engine& cpu = *new dnnl::engine(dnnl::engine::kind::cpu, 0);
     return cpu;
 }
 
@@ -100,8 +101,8 @@ std::shared_ptr<const Kernel> kernel(Kind kind, const Shape& s) {
     typedef std::pair<Key, std::shared_ptr<const Kernel>> Entry;
     constexpr size_t KEPT = 128;  // a net and its tails need some 30
     static std::mutex mutex;
-    static std::list<Entry> recent;
-    static std::map<Key, std::list<Entry>::iterator> known;
+    static std::list<Entry>& recent = *new std::list<Entry>;
+    static auto& known = *new std::map<Key, std::list<Entry>::iterator>;
     const Key key = {kind, s.images, s.in, s.height, s.width, s.out, s.rows, s.columns, s.bf16};
     std::lock_guard<std::mutex> lock(mutex);
     auto found = known.find(key);
