@@ -175,7 +175,7 @@ def main():
     cli.greet(args, found.origin)
     whole = cascade.level1(args.models, found.origin)
     args.preprocess = whole.preprocess
-    submission.questions(args.data)  # a bad file is better named now than after the training
+    asked = submission.questions(args.data)  # a bad file is better named now than after the training
     images = load.preprocessed(found.images, args.preprocess)
     points = whole.predict(images)
     with files.locked(args.models):
@@ -187,7 +187,7 @@ def main():
     cascade.write_rules(args.models, cascade.report(points, found))
     rule = cascade.best_rule(args.models, points)
     figures.save(cascade.picture(points, rule, found), args.out / "net5.png", args.show)
-    submission.write_for_test_faces(args, whole, rule, "submission-net5.csv")
+    submission.answer(asked, whole, rule, args.out / "submission-net5.csv")
 
 
 if __name__ == "__main__":

@@ -20,12 +20,12 @@ def main():
     args = p.parse_args()
     figures.use_display(args.show)
     args.models = cli.nets_to_show(args.models)
-    found = load.faces(test=True, data=args.data)
+    asked = found, _ = submission.questions(args.data)
     cli.greet(args, found.origin)
     whole = cascade.Cascade(args.models).add_specialists(LEVELS)
     cli.warn_if_foreign(whole.whole.header_, found.origin)
     rule = cascade.best_rule(args.models, [1, *LEVELS])
-    points = submission.write_for_test_faces(args, whole, rule, "submission.csv")
+    points = submission.answer(asked, whole, rule, args.out / "submission.csv")
     chosen = np.random.RandomState(args.seed).choice(len(found.images), min(N_FACES, len(found.images)), replace=False)
     figure = figures.gallery("Test faces, cascade levels 1 and 2", found.images[chosen],
                              points[chosen][:, :len(load.COLUMNS)],

@@ -9,21 +9,20 @@ from fkp import Problem, cascade, files
 HEADER = "RowId,Location"
 
 
-def write_for_test_faces(args, whole, rule, name):
-    """Predict the test faces by the cascade `whole` and write `args.out / name`.  Returns the points."""
-    found, lookup = questions(args.data)
-    images = load.preprocessed(found.images, whole.preprocess)
-    points = cascade.combine(whole.predict(images), rule)
-    path = args.out / name
-    write(path, points, found.ids, lookup)
-    print("Submission: %s" % path, flush=True)
-    return points
-
-
 def questions(data):
     """The test faces and the lookup table: (Faces, (row_ids, image_ids, features)).  Raises Problem for a bad file."""
     found = load.faces(test=True, data=data)
     return found, load.lookup(found.ids, data)
+
+
+def answer(asked, whole, rule, path):
+    """Predict the test faces of `questions` by the cascade `whole` and write the submission.  Returns the points."""
+    found, lookup = asked
+    images = load.preprocessed(found.images, whole.preprocess)
+    points = cascade.combine(whole.predict(images), rule)
+    write(path, points, found.ids, lookup)
+    print("Submission: %s" % path, flush=True)
+    return points
 
 
 def write(path, points, ids, lookup):

@@ -1,5 +1,4 @@
 """The submission's form, and which scheme answers for which image."""
-import argparse
 import csv
 
 import load
@@ -110,15 +109,8 @@ def test_what_is_no_submission_is_not_averaged(text, message, tmp_path, monkeypa
     assert not (tmp_path / "mean.csv").exists()
 
 
-def test_the_lookup_table_is_looked_at_before_anything_is_predicted(tmp_path):
+def test_a_bad_lookup_table_is_named_with_the_questions(tmp_path):
     draw_faces.write_csvs(tmp_path, rows=5)
     (tmp_path / "IdLookupTable.csv").write_text("RowId,ImageId,Location\n1,1,\n")
-
-    class Whole:
-        preprocess = "plain"
-
-        def predict(self, images):
-            raise AssertionError("too late")
     with pytest.raises(Problem, match="IdLookupTable.csv, line 1: column FeatureName is missing"):
-        submission.write_for_test_faces(argparse.Namespace(data=tmp_path, out=tmp_path), Whole(), (1,), "s.csv")
-    assert not (tmp_path / "s.csv").exists()
+        submission.questions(tmp_path)
