@@ -46,6 +46,12 @@ def test_the_values_stay(loss):
     assert not any(isinstance(node.op, small.InPython) for node in expected.maker.fgraph.toposort())
 
 
+def test_their_names_say_what_they_are():
+    names = {str(node.op) for node in function(LOSSES[0], substitute.get_output).maker.fgraph.toposort()}
+    assert "Elemwise{sub,no_inplace} in Python" in names, names
+    assert not any(" at 0x" in name for name in names)
+
+
 def test_a_squared_error_needs_no_compiler():
     assert not in_c(function(LOSSES[0], substitute.get_output))
 

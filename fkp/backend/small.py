@@ -29,6 +29,9 @@ class InPython(Op):
         self.op = op
         self.view_map, self.destroy_map = getattr(op, "view_map", {}), getattr(op, "destroy_map", {})
 
+    def __str__(self):
+        return "%s in Python" % self.op
+
     def make_thunk(self, node, storage_map, compute_map, no_recycling, impl=None):
         inner = Apply(self.op, node.inputs, [variable.type() for variable in node.outputs])
         storage, computed = dict(storage_map), dict(compute_map)
