@@ -304,14 +304,8 @@ def test_help_is_there(script):
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_script_saves_and_resumes(number, code, folder, tmp_path):
     options = ["--epochs", "100000", "--data", str(folder), "--models", str(tmp_path)]
-    process = subprocess.Popen([sys.executable, "-u", str(ROOT / "net2.py"), *options], text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    for line in process.stdout:
-        if line.strip().startswith("3 "):  # the third epoch's row
-            break
-    process.send_signal(number)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == code, out + err
+    ended, err = stop_at_epoch(3, "net2", options, number)
+    assert ended == code, err
     assert "go on with --resume" in err and "Traceback" not in err
     assert run("test3", "--models", tmp_path, "--out", tmp_path).returncode == 0  # shows the checkpoint's history
     assert (tmp_path / "net2.checkpoint.npz").exists()
