@@ -151,10 +151,11 @@ def loss_histories(histories):
     for axes, label in ((left, "loss"), (right, "pixels (root mean square)")):
         axes.set(xlabel="epoch", ylabel=label, yscale="log")
         axes.grid(True, which="both", alpha=0.25)
-        axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
         if max(lengths) > 4 * min(lengths):  # a short run beside a long one is to be seen
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%d"))
+        else:
+            axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
     right.yaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%.3g"))
     right.yaxis.set_minor_formatter(matplotlib.ticker.FormatStrFormatter("%.2g"))
     right.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1))
