@@ -14,6 +14,8 @@ import load  # noqa: E402  first: prepares Theano
 
 import theano  # noqa: E402
 
+from fkp import models  # noqa: E402
+
 theano.config.on_opt_error = "raise"  # Theano only warns where a rewrite fails
 
 
@@ -36,3 +38,11 @@ def _drawn_faces():
     images, keypoints = draw_faces.training(rows=120)
     origin = {"file": "drawn faces", "fingerprint": "0", "drawn": True, "rows": 120}
     return load.Faces(images, load.split_schemes(keypoints), None, origin)
+
+
+def assert_same_run(*paths):
+    """Two model files hold the same weights to the bit, and the same losses of every epoch."""
+    (a, one), (b, other) = map(models.read, paths)
+    assert [p.tobytes() for p in a] == [p.tobytes() for p in b]
+    assert ([(row["train_loss"], row["valid_loss"]) for row in one["history"]]
+            == [(row["train_loss"], row["valid_loss"]) for row in other["history"]])

@@ -8,9 +8,9 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, assert_same_run
 
-from fkp import files, models, training
+from fkp import files, training
 
 KILLS = int(os.environ.get("FKP_KILLS", 3))
 EPOCHS = 40
@@ -65,10 +65,7 @@ def test_killed_at_any_moment_a_run_ends_as_if_nothing_had_happened(folder, tmp_
     last = start(folder, path.parent)
     _, err = last.communicate(timeout=300)
     assert last.returncode == 0, err
-    a, b = (models.read(p) for p in (tmp_path / "whole" / "net2.npz", path))
-    assert [p.tobytes() for p in a[0]] == [p.tobytes() for p in b[0]]
-    assert ([(row["train_loss"], row["valid_loss"]) for row in a[1]["history"]]
-            == [(row["train_loss"], row["valid_loss"]) for row in b[1]["history"]])
+    assert_same_run(tmp_path / "whole" / "net2.npz", path)
     assert not training.checkpoint_path(path).exists() and not list(path.parent.glob("*.tmp"))
 
 
@@ -88,7 +85,5 @@ os.replace = killing
                            timeout=300).returncode
             for target, code in (("whole", DRIVER), ("killed", killer + DRIVER), ("killed", DRIVER))]
     assert ends == [0, -9, 0]
-    a, b = (models.read(tmp_path / target / "net2.npz") for target in ("whole", "killed"))
-    assert [p.tobytes() for p in a[0]] == [p.tobytes() for p in b[0]]
-    assert [row["valid_loss"] for row in a[1]["history"]] == [row["valid_loss"] for row in b[1]["history"]]
+    assert_same_run(tmp_path / "whole" / "net2.npz", tmp_path / "killed" / "net2.npz")
     assert not list((tmp_path / "killed").glob("*.tmp"))

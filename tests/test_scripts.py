@@ -8,7 +8,7 @@ import sys
 import load
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, assert_same_run
 from fkp import cascade, cli, models
 from PIL import Image
 
@@ -148,9 +148,7 @@ def test_net4_goes_on_to_the_bit_in_another_process(folder, tmp_path):
     assert code == 143, err
     done = run("net4", *options, tmp_path / "net", "--resume", env={"PYTHONHASHSEED": "3"})
     assert done.returncode == 0 and "going on after epoch" in done.stdout, done.stderr
-    (a, one), (b, other) = (models.read(tmp_path / name / "net4.npz") for name in ("whole", "net"))
-    assert [p.tobytes() for p in a] == [p.tobytes() for p in b]
-    assert [row["valid_loss"] for row in one["history"]] == [row["valid_loss"] for row in other["history"]]
+    assert_same_run(tmp_path / "whole" / "net4.npz", tmp_path / "net" / "net4.npz")
 
 
 def test_a_checkpoint_of_other_faces_is_refused(folder, tmp_path):

@@ -12,7 +12,7 @@ import load
 import net5
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, assert_same_run
 
 from fkp import Problem, cascade, files, models, training, workers
 
@@ -193,9 +193,7 @@ def test_net5_goes_on_at_the_specialist_where_it_stopped(drawn, tmp_path, monkey
     out = capsys.readouterr().out
     assert out.count("trained already (4 epochs)") == 2 and "net5-N-38.npz: going on after epoch 2" in out
     for group in load.GROUPS:
-        (a, one), (b, other) = (models.read(cascade.path(tmp_path / name, group, 2)) for name in ("whole", "net"))
-        assert [p.tobytes() for p in a] == [p.tobytes() for p in b]
-        assert [row["valid_loss"] for row in one["history"]] == [row["valid_loss"] for row in other["history"]]
+        assert_same_run(*(cascade.path(tmp_path / name, group, 2) for name in ("whole", "net")))
     assert all(states()[name] == before[name] for name in ("net5-LE-38.npz", "net5-RE-38.npz"))
     np.testing.assert_array_equal(*(cascade.look_closer(nets, drawn.images, seen, 38) for nets in (whole, resumed)))
 
