@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <vector>
 #include "kernels.h"
+#include "signals.h"
 
 namespace fkp {
 
@@ -104,6 +105,7 @@ Room& room() {
 
 void run(const Kernel& k, const dnnl::stream& stream, std::unordered_map<int, memory> arguments) {
     arguments.emplace(DNNL_ARG_SCRATCHPAD, memory(k.scratch, engine(), room().pad.bytes(k.scratch.get_size() + 64)));
+    SignalsBlocked here;
     k.primitive.execute(stream, arguments);
 }
 
