@@ -14,6 +14,7 @@ settings.apply()
 compat.restore()
 gpu.listen()
 compat.restore_downsample()  # imports Theano
+compat.steady_cache()
 from . import start  # imports Lasagne and nolearn
 from .start import describe, random_variables, report, set_precision, threads
 

@@ -6,6 +6,7 @@ entry names who dropped it and who still asks for it.
 import collections
 import collections.abc
 import copy
+import hashlib
 import importlib.metadata
 import sys
 import types
@@ -37,6 +38,36 @@ def restore_downsample():
     downsample = types.ModuleType("theano.tensor.signal.downsample")
     downsample.max_pool_2d = _max_pool_2d(pool.pool_2d)
     sys.modules[downsample.__name__] = signal.downsample = downsample
+
+
+def steady_cache():
+    """After Theano: find compiled modules again.  Every start compiled some anew, and left them in the cache."""
+    from theano.gof.cc import CLinker
+    from theano.gof.op import COp
+
+    COp.c_code_cache_version = _digest_of_code
+    CLinker.cmodule_key = _versioned_key(CLinker.cmodule_key)
+
+
+def _digest_of_code(op):
+    """Theano takes `hash` of an Op's C code, which differs from run to run since Python 3.3."""
+    params = getattr(op, "params_type", None)
+    return (*[hashlib.sha256(code.encode()).hexdigest() for code in op.func_codes],
+            *([] if params is None else [params.c_code_cache_version()]))
+
+
+def _versioned_key(cmodule_key):
+    """Theano takes an Op without parameters (`__props__ = ()`) for one without a version, whose code is not kept."""
+    def key_with_version(linker):
+        key = cmodule_key(linker)
+        if key is None or key[0]:
+            return key
+        versions = [version for node in linker.schedule(linker.fgraph) for version in
+                    (node.op.c_code_cache_version_apply(node),
+                     *[variable.type.c_code_cache_version() for variable in node.inputs + node.outputs])]
+        return (tuple(versions) if all(versions) else (), key[1])
+
+    return key_with_version
 
 
 def restore_estimator():
