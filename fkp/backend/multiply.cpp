@@ -3,6 +3,7 @@
 #include "signals.h"
 #include <omp.h>
 #include <algorithm>
+#include <memory>
 #include <stdexcept>
 #include <string>
 
@@ -19,30 +20,59 @@ memory::desc matrix(int64_t rows, int64_t columns, bool transposed) {
 }
 
 constexpr int64_t SMALL = 1 << 20;  // multiplications below which a second thread costs more than it helps
+constexpr int64_t STEP = 16;        // strips begin at multiples, where a vector begins
 
-// op(a) op(b) = c, each dense row after row with its own row length: `dnnl_sgemm` on a strip of c in every thread of
-// ours: its own would take the signals.
+// What one thread multiplies: of the axis that is cut, `from` to `end`.
+struct Strip {
+    int64_t from, end;
+    Strip(int64_t size, int64_t thread, int64_t threads) {
+        const int64_t steps = (size + STEP - 1) / STEP;
+        from = steps * thread / threads * STEP;
+        end = std::min(steps * (thread + 1) / threads * STEP, size);
+    }
+};
+
+// c = alpha op(a) op(b) + beta c, row after row with its own row length: `dnnl_sgemm` on a strip in every thread of
+// ours (its own would take the signals).
+//
+// The longest axis is cut.  For a dense layer on its way forward, for its weights' gradient and for their update, that
+// is the weights' first axis: each core meets the same weights each time, and those of no other.
 void sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float* a,
            int64_t a_row, const float* b, int64_t b_row, float beta, float* c, int64_t c_row) {
-    constexpr int64_t STEP = 16;  // strips begin at multiples, where a vector begins
-    const bool by_columns = n > m;
-    const int64_t steps = ((by_columns ? n : m) + STEP - 1) / STEP;
+    const int64_t longest = std::max({m, n, k});
+    const bool by_depth = k == longest && k > 2 * std::max(m, n), by_columns = !by_depth && n > m;
+    const int64_t a_down = transpose_a ? 1 : a_row, a_along = transpose_a ? a_row : 1;
+    const int64_t b_down = transpose_b ? 1 : b_row, b_along = transpose_b ? b_row : 1;
+    const int64_t most = m * n * k > SMALL ? omp_get_max_threads() : 1;
+    std::unique_ptr<float[]> sums(by_depth && most > 1 ? new float[(most - 1) * m * n] : nullptr);
     FirstError failed;
-#pragma omp parallel if (m * n * k > SMALL)
+#pragma omp parallel num_threads(most)
     {
         SignalsBlocked here;
-        const int64_t thread = omp_get_thread_num(), threads = omp_get_num_threads();
-        const int64_t from = steps * thread / threads * STEP, end = steps * (thread + 1) / threads * STEP;
-        const int64_t row = by_columns ? 0 : from, rows = by_columns ? m : std::min(end, m) - from;
-        const int64_t column = by_columns ? from : 0, columns = by_columns ? std::min(end, n) - from : n;
         omp_set_num_threads(1);  // for oneDNN, in this region
+        const int64_t thread = omp_get_thread_num(), threads = omp_get_num_threads();
+        const Strip strip(by_depth ? k : by_columns ? n : m, thread, threads);
+        const int64_t size = strip.end - strip.from, row = by_depth || by_columns ? 0 : strip.from;
+        const int64_t column = by_columns ? strip.from : 0, depth = by_depth ? strip.from : 0;
+        const bool apart = by_depth && thread;  // the first thread's part of a sum goes to its place at once
         failed.guard([&] {
-            dnnl_status_t status = rows <= 0 || columns <= 0 ? dnnl_success : dnnl_sgemm(
-                transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', rows, columns, k, alpha,
-                a + (transpose_a ? row : row * a_row), a_row, b + (transpose_b ? column * b_row : column), b_row, beta,
-                c + row * c_row + column, c_row);
+            dnnl_status_t status = size <= 0 && !apart ? dnnl_success : dnnl_sgemm(
+                transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', by_depth || by_columns ? m : size,
+                by_columns ? size : n, by_depth ? size : k, alpha, a + row * a_down + depth * a_along, a_row,
+                b + depth * b_down + column * b_along, b_row, apart ? 0.f : beta,
+                apart ? &sums[(thread - 1) * m * n] : c + row * c_row + column, apart ? n : c_row);
             if (status != dnnl_success) throw dnnl::error(status, "dnnl_sgemm");
         });
+        if (by_depth) {
+#pragma omp barrier
+#pragma omp for
+            for (int64_t i = 0; i < m; ++i)
+                for (int64_t other = 1; other < threads; ++other) {
+                    const float* sum = &sums[(other - 1) * m * n + i * n];
+#pragma omp simd
+                    for (int64_t j = 0; j < n; ++j) c[i * c_row + j] += sum[j];
+                }
+        }
     }
     failed.rethrow();
 }

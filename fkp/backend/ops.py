@@ -4,6 +4,7 @@ The Ops are thin: they check shapes, provide memory and call the library, so
 that Theano has nothing to compile for them.  Everything is float32.
 """
 import ctypes
+import math
 
 import numpy as np
 import theano
@@ -273,7 +274,7 @@ class DenseGradient(Prepared):
 
 def dense_call(op, x, weights):
     """What forward and backward have in common; raises ValueError for shapes that do not fit."""
-    inputs = int(np.prod(x.shape[1:]))
+    inputs = math.prod(x.shape[1:])
     if weights.shape[0] != inputs:
         raise ValueError("weights of shape %s do not fit an input of shape %s" % (weights.shape, x.shape))
     d = DenseCall(x.shape[0], inputs, weights.shape[1], op.rectify, op.threshold, op.bf16)
