@@ -39,8 +39,7 @@ struct Strip {
 // is the weights' first axis: each core meets the same weights each time, and those of no other.
 void sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float* a,
            int64_t a_row, const float* b, int64_t b_row, float beta, float* c, int64_t c_row) {
-    const int64_t longest = std::max({m, n, k});
-    const bool by_depth = k == longest && k > 2 * std::max(m, n), by_columns = !by_depth && n > m;
+    const bool by_depth = k > 2 * std::max(m, n), by_columns = !by_depth && n > m;
     const int64_t a_down = transpose_a ? 1 : a_row, a_along = transpose_a ? a_row : 1;
     const int64_t b_down = transpose_b ? 1 : b_row, b_along = transpose_b ? b_row : 1;
     const int64_t most = m * n * k > SMALL ? omp_get_max_threads() : 1;

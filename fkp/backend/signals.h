@@ -5,7 +5,7 @@
 
 namespace fkp {
 
-// In this block no signal reaches this thread, but those that it raises itself; Ctrl-C waits, a millisecond or so.
+// In this block no signal reaches this thread, but those that it raises itself; Ctrl-C waits, some milliseconds.
 //
 // oneDNN's `gemm:jit` kernels (all products in float32, on AVX2 a convolution's weight gradient too) put the address of
 // their working memory into the stack pointer, and a signal's handler then writes over the heap below it: issue 4845,

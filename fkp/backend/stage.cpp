@@ -105,7 +105,6 @@ Room& room() {
 
 void run(const Kernel& k, const dnnl::stream& stream, std::unordered_map<int, memory> arguments) {
     arguments.emplace(DNNL_ARG_SCRATCHPAD, memory(k.scratch, engine(), room().pad.bytes(k.scratch.get_size() + 64)));
-    SignalsBlocked here;
     k.primitive.execute(stream, arguments);
 }
 
@@ -186,6 +185,7 @@ void forward(const Stage& s) {
     FirstError error;
 #pragma omp parallel
     {
+        SignalsBlocked here;
         error.guard([&] {
             dnnl::stream stream(engine());
             memory bias = at(memory::desc({shape.out}, memory::data_type::f32, memory::format_tag::a), s.bias);
@@ -291,6 +291,7 @@ void backward(const Stage& s) {
     FirstError error;
 #pragma omp parallel
     {
+        SignalsBlocked here;
         error.guard([&] {
             dnnl::stream stream(engine());
 #pragma omp for schedule(dynamic) nowait
