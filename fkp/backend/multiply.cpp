@@ -20,15 +20,16 @@ memory::desc matrix(int64_t rows, int64_t columns, bool transposed) {
 }
 
 constexpr int64_t SMALL = 1 << 20;  // multiplications below which a second thread costs more than it helps
+constexpr int64_t SUMS = 4;         // parts of a long sum, for any number of threads: the result is the same
 constexpr int64_t STEP = 16;        // strips begin at multiples, where a vector begins
 
-// What one thread multiplies: of the axis that is cut, `from` to `end`.
+// A part of a product: of the axis that is cut, `from` to `end`.
 struct Strip {
     int64_t from, end;
-    Strip(int64_t size, int64_t thread, int64_t threads) {
+    Strip(int64_t size, int64_t part, int64_t parts) {
         const int64_t steps = (size + STEP - 1) / STEP;
-        from = steps * thread / threads * STEP;
-        end = std::min(steps * (thread + 1) / threads * STEP, size);
+        from = steps * part / parts * STEP;
+        end = std::min(steps * (part + 1) / parts * STEP, size);
     }
 };
 
@@ -39,34 +40,33 @@ struct Strip {
 // is the weights' first axis: each core meets the same weights each time, and those of no other.
 void sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float* a,
            int64_t a_row, const float* b, int64_t b_row, float beta, float* c, int64_t c_row) {
-    const bool by_depth = k > 2 * std::max(m, n), by_columns = !by_depth && n > m;
+    const bool large = m * n * k > SMALL, by_depth = large && k > 2 * std::max(m, n), by_columns = !by_depth && n > m;
     const int64_t a_down = transpose_a ? 1 : a_row, a_along = transpose_a ? a_row : 1;
     const int64_t b_down = transpose_b ? 1 : b_row, b_along = transpose_b ? b_row : 1;
-    const int64_t most = m * n * k > SMALL ? omp_get_max_threads() : 1;
-    std::unique_ptr<float[]> sums(by_depth && most > 1 ? new float[(most - 1) * m * n] : nullptr);
+    const int64_t most = large ? omp_get_max_threads() : 1, parts = by_depth ? SUMS : most;
+    std::unique_ptr<float[]> sums(by_depth ? new float[(parts - 1) * m * n] : nullptr);
     FirstError failed;
 #pragma omp parallel num_threads(most)
     {
         SignalsBlocked here;
         omp_set_num_threads(1);  // for oneDNN, in this region
-        const int64_t thread = omp_get_thread_num(), threads = omp_get_num_threads();
-        const Strip strip(by_depth ? k : by_columns ? n : m, thread, threads);
-        const int64_t size = strip.end - strip.from, row = by_depth || by_columns ? 0 : strip.from;
-        const int64_t column = by_columns ? strip.from : 0, depth = by_depth ? strip.from : 0;
-        const bool apart = by_depth && thread;  // the first thread's part of a sum goes to its place at once
-        failed.guard([&] {
+#pragma omp for schedule(static)
+        for (int64_t part = 0; part < parts; ++part) failed.guard([&] {
+            const Strip strip(by_depth ? k : by_columns ? n : m, part, parts);
+            const int64_t size = strip.end - strip.from, row = by_depth || by_columns ? 0 : strip.from;
+            const int64_t column = by_columns ? strip.from : 0, depth = by_depth ? strip.from : 0;
+            const bool apart = by_depth && part;  // the first part of a sum goes to its place at once
             dnnl_status_t status = size <= 0 && !apart ? dnnl_success : dnnl_sgemm(
                 transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', by_depth || by_columns ? m : size,
                 by_columns ? size : n, by_depth ? size : k, alpha, a + row * a_down + depth * a_along, a_row,
                 b + depth * b_down + column * b_along, b_row, apart ? 0.f : beta,
-                apart ? &sums[(thread - 1) * m * n] : c + row * c_row + column, apart ? n : c_row);
+                apart ? &sums[(part - 1) * m * n] : c + row * c_row + column, apart ? n : c_row);
             if (status != dnnl_success) throw dnnl::error(status, "dnnl_sgemm");
         });
         if (by_depth) {
-#pragma omp barrier
 #pragma omp for
             for (int64_t i = 0; i < m; ++i)
-                for (int64_t other = 1; other < threads; ++other) {
+                for (int64_t other = 1; other < parts; ++other) {
                     const float* sum = &sums[(other - 1) * m * n + i * n];
 #pragma omp simd
                     for (int64_t j = 0; j < n; ++j) c[i * c_row + j] += sum[j];
