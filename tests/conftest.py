@@ -40,6 +40,15 @@ def _drawn_faces():
     return load.Faces(images, load.split_schemes(keypoints), None, origin)
 
 
+@pytest.fixture
+def set_threads():
+    """A function that sets how many threads our Ops use; the old number comes back."""
+    from fkp.backend import ops
+    before = ops.LIBRARY.fkp_threads()
+    yield ops.LIBRARY.fkp_set_threads
+    ops.LIBRARY.fkp_set_threads(before)
+
+
 def assert_same_run(*paths):
     """Two model files hold the same weights to the bit, and the same losses of every epoch."""
     (a, one), (b, other) = map(models.read, paths)

@@ -179,7 +179,7 @@ def test_nesterov_leaves_other_types_to_lasagne():
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("sizes", [(5, 7, 3), (1300, 40, 30), (40, 1300, 30), (40, 30, 1300), (3, 2, 200000)])
 @pytest.mark.parametrize("transpose", [(b"N", b"N"), (b"T", b"N"), (b"N", b"T"), (b"T", b"T")])
-def test_sgemm_is_fortrans(transpose, sizes, threads):
+def test_sgemm_is_fortrans(transpose, sizes, threads, set_threads):
     m, n, k = sizes  # each axis is the one that is cut among the threads, or none is
     room = [np.asfortranarray(numbers(rows + 2, columns, seed=seed)) for seed, (rows, columns) in enumerate(
         [(m, k) if transpose[0] == b"N" else (k, m), (k, n) if transpose[1] == b"N" else (n, k), (m, n)])]
@@ -187,14 +187,10 @@ def test_sgemm_is_fortrans(transpose, sizes, threads):
     expected = room[2].copy()
     expected[:-2] = 2 * (a if transpose[0] == b"N" else a.T) @ (b if transpose[1] == b"N" else b.T) + 0.5 * c
     number, real = (lambda v: ctypes.byref(ctypes.c_int(v))), (lambda v: ctypes.byref(ctypes.c_float(v)))
-    before = ops.LIBRARY.fkp_threads()
-    ops.LIBRARY.fkp_set_threads(threads)
-    try:
-        ops.LIBRARY.sgemm_(*transpose, number(m), number(n), number(k), real(2), ctypes.c_void_p(a.ctypes.data),
-                           number(len(a) + 2), ctypes.c_void_p(b.ctypes.data), number(len(b) + 2), real(0.5),
-                           ctypes.c_void_p(c.ctypes.data), number(m + 2))
-    finally:
-        ops.LIBRARY.fkp_set_threads(before)
+    set_threads(threads)
+    ops.LIBRARY.sgemm_(*transpose, number(m), number(n), number(k), real(2), ctypes.c_void_p(a.ctypes.data),
+                       number(len(a) + 2), ctypes.c_void_p(b.ctypes.data), number(len(b) + 2), real(0.5),
+                       ctypes.c_void_p(c.ctypes.data), number(m + 2))
     close(room[2], expected)
 
 

@@ -229,18 +229,14 @@ def test_shapes_that_do_not_fit_are_named():
                                            np.zeros((2, 4, 4, 64), "uint8"), numbers(2, 64, 3, 3)], outputs)
 
 
-def test_the_sums_do_not_depend_on_the_threads():
+def test_the_sums_do_not_depend_on_the_threads(set_threads):
     net = layers(*SHAPES[3])
     function = functions(net, substitute.get_output)
     x, weight = numbers(17, 16, 8, 7, seed=1), numbers(17, 24, 3, 3, seed=2)
-    before = ops.LIBRARY.fkp_threads()
-    try:
-        results = []
-        for threads in (1, 2, 5):
-            ops.LIBRARY.fkp_set_threads(threads)
-            results.append([array.copy() for array in function(x, weight)])
-    finally:
-        ops.LIBRARY.fkp_set_threads(before)
+    results = []
+    for threads in (1, 2, 5):
+        set_threads(threads)
+        results.append([array.copy() for array in function(x, weight)])
     for other in results[1:]:
         for found, expected in zip(other, results[0]):
             np.testing.assert_array_equal(found, expected)

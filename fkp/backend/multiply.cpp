@@ -33,8 +33,8 @@ struct Strip {
     }
 };
 
-// c = alpha op(a) op(b) + beta c, row after row with its own row length: `dnnl_sgemm` on a strip in every thread of
-// ours (its own would take the signals).
+// c = alpha op(a) op(b) + beta c, row after row with its own row length: `dnnl_sgemm` on strips, in threads of ours
+// (its own would take the signals).
 //
 // The longest axis is cut.  For a dense layer on its way forward, for its weights' gradient and for their update, that
 // is the weights' first axis: each core meets the same weights each time, and those of no other.
