@@ -1,4 +1,5 @@
 """What several tests share.  Everything is written below pytest's temporary folders; no window opens."""
+import ctypes
 import os
 import sys
 from pathlib import Path
@@ -43,10 +44,10 @@ def _drawn_faces():
 @pytest.fixture
 def set_threads():
     """A function that sets how many threads our Ops use; the old number comes back."""
-    from fkp.backend import ops
-    before = ops.LIBRARY.fkp_threads()
-    yield ops.LIBRARY.fkp_set_threads
-    ops.LIBRARY.fkp_set_threads(before)
+    openmp = ctypes.CDLL("libgomp.so.1")
+    before = openmp.omp_get_max_threads()
+    yield openmp.omp_set_num_threads
+    openmp.omp_set_num_threads(before)
 
 
 def assert_same_run(*paths):

@@ -8,7 +8,8 @@ import theano
 import theano.tensor as T
 from lasagne.layers import DenseLayer, DropoutLayer, InputLayer
 
-from fkp.backend import ops, settings, start, substitute
+from fkp.backend import ops, settings, start
+from fkp.backend.ops import native, nesterov, substitute
 from tests.test_backend_stage import close, kinds, numbers
 
 pytestmark = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)
@@ -124,7 +125,7 @@ def test_several_inputs_and_given_outputs_work_as_in_lasagne():
         substitute.get_output(net, x)
 
 
-def nesterov(update, steps=3):
+def trained(update, steps=3):
     """Parameters after some steps with a schedule that changes rate and momentum."""
     parameters = [theano.shared(numbers(*shape)) for shape in [(200, 300), (7,), (3, 2, 2, 2)]]
     rate, momentum = theano.shared(np.float32(0.03)), theano.shared(np.float32(0.9))
@@ -139,8 +140,8 @@ def nesterov(update, steps=3):
 
 
 def test_nesterov_is_lasagnes():
-    function, found = nesterov(substitute.nesterov_momentum)
-    expected = nesterov(substitute.original_nesterov)[1]
+    function, found = trained(substitute.nesterov_momentum)
+    expected = trained(substitute.original_nesterov)[1]
     assert kinds(function) == {"Nesterov": 3}
     assert all(n.op.inplace for n in function.maker.fgraph.toposort() if isinstance(n.op, ops.Nesterov))
     for one, other in zip(found, expected):
@@ -163,7 +164,7 @@ class GoneIsNaN(np.ndarray):
 
 
 def test_nesterov_takes_a_strided_gradient(monkeypatch):
-    monkeypatch.setattr(ops, "dense_array", lambda array: np.ascontiguousarray(array).copy().view(GoneIsNaN))
+    monkeypatch.setattr(nesterov, "dense_array", lambda array: np.ascontiguousarray(array).copy().view(GoneIsNaN))
     parameter, velocity, gradient = numbers(40, 50), np.zeros((40, 50), "float32"), numbers(50, 40, seed=1).T
     outputs = [[None], [None]]
     ops.Nesterov().perform(None, [parameter, velocity, gradient, 0.1, 0.0], outputs)
@@ -188,7 +189,7 @@ def test_sgemm_is_fortrans(transpose, sizes, threads, set_threads):
     expected[:-2] = 2 * (a if transpose[0] == b"N" else a.T) @ (b if transpose[1] == b"N" else b.T) + 0.5 * c
     number, real = (lambda v: ctypes.byref(ctypes.c_int(v))), (lambda v: ctypes.byref(ctypes.c_float(v)))
     set_threads(threads)
-    ops.LIBRARY.sgemm_(*transpose, number(m), number(n), number(k), real(2), ctypes.c_void_p(a.ctypes.data),
+    native.LIBRARY.sgemm_(*transpose, number(m), number(n), number(k), real(2), ctypes.c_void_p(a.ctypes.data),
                        number(len(a) + 2), ctypes.c_void_p(b.ctypes.data), number(len(b) + 2), real(0.5),
                        ctypes.c_void_p(c.ctypes.data), number(m + 2))
     close(room[2], expected)

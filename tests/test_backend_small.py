@@ -6,7 +6,8 @@ import theano
 import theano.tensor as T
 from lasagne.layers import DenseLayer, InputLayer
 
-from fkp.backend import ops, small, start, substitute
+from fkp.backend import start
+from fkp.backend.ops import native, small, substitute
 from tests.test_backend_stage import close, numbers
 
 pytestmark = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)
@@ -31,7 +32,7 @@ def function(loss, get_output, l2=0.0):
 def in_c(compiled):
     """Theano's own Ops that are left."""
     nodes = compiled.maker.fgraph.toposort()
-    return [node.op for node in nodes if not isinstance(node.op, (small.InPython, ops.Prepared))]
+    return [node.op for node in nodes if not isinstance(node.op, (small.InPython, native.Prepared))]
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=["squared", "masked", "other"])

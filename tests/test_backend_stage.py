@@ -6,7 +6,8 @@ import theano
 import theano.tensor as T
 from lasagne.layers import Conv2DLayer, DropoutLayer, InputLayer, MaxPool2DLayer
 
-from fkp.backend import ops, start, substitute
+from fkp.backend import ops, start
+from fkp.backend.ops import substitute
 
 pytestmark = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)
 SHAPES = [  # images, channels, height, width, filters, rows, columns

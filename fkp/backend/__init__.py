@@ -16,9 +16,9 @@ gpu.listen()
 compat.restore_downsample()  # imports Theano
 compat.steady_cache()
 from . import start  # imports Lasagne and nolearn
-from .start import describe, random_variables, report, set_precision, threads
+from .start import describe, set_precision, threads
 
-__all__ = ["describe", "random_variables", "report", "set_precision", "threads"]
+__all__ = ["describe", "set_precision", "threads"]
 compat.restore_estimator()
 gpu.prepare()
 start.start()

@@ -7,7 +7,8 @@ import nolearn.lasagne.base
 import theano
 
 from .. import Problem
-from . import checks, gpu, library, ops, settings, small, substitute
+from . import checks, gpu, library, settings
+from .ops import native, nesterov, small, substitute
 
 # dnnl_cpu_isa_t's bits
 AVX2, AVX512, BF16, AMX = 0x7, 0x27, 0xE7, 0xFEF
@@ -20,7 +21,7 @@ def start():
     try:
         _refuse()
         path = library.path(theano.config.cxx, theano.gof.cmodule.gcc_version_str, theano.config.compiledir)
-        ops.use(library.load(path))
+        native.use(library.load(path))
     except library.Unavailable as error:
         reason = str(error)
         if os.environ.get("FKP_ONEDNN") == "1":
@@ -60,7 +61,7 @@ def _install():
         return create(self, layers, objective, update, output_type)
 
     nolearn.lasagne.base.NeuralNet._create_iter_funcs = create_iter_funcs
-    theano.compile.optdb.register("fkp_nesterov_inplace", theano.tensor.opt.in2out(ops.nesterov_inplace), 70,
+    theano.compile.optdb.register("fkp_nesterov_inplace", theano.tensor.opt.in2out(nesterov.nesterov_inplace), 70,
                                   "fast_run", "inplace")
     # After everything else: 75 and a little are Theano's own in-place rewrites.
     theano.compile.optdb.register("fkp_small_ops", small.RunSmallOpsInPython(), 99, "fast_run")
@@ -73,17 +74,17 @@ def describe():
         return line + "%s, %s" % (theano.config.floatX, gpu.describe())
     if reason is not None:
         return line + "%s, Theano's own Ops: %s" % (theano.config.floatX, reason)
-    isa = ops.LIBRARY.fkp_isa()
+    isa = native.LIBRARY.fkp_isa()
     have = [name for name, bits in (("AVX2", AVX2), ("AVX-512", AVX512), ("AMX", AMX)) if isa & bits == bits]
     return line + "%s, oneDNN %s (%s), %d thread%s" % (
-        substitute.precision, ops.LIBRARY.fkp_version().decode(), ", ".join(have[have[-1:] != ["AVX2"]:]) or "SSE",
+        substitute.precision, native.LIBRARY.fkp_version().decode(), ", ".join(have[have[-1:] != ["AVX2"]:]) or "SSE",
         threads(), "s" * (threads() != 1))
 
 
 def threads():
     """How many threads the Ops use: OpenMP's number."""
     if reason is None:
-        return ops.LIBRARY.fkp_threads()
+        return native.LIBRARY.fkp_threads()
     asked = os.environ.get("OMP_NUM_THREADS", "")
     return int(asked) if asked.isdecimal() else os.cpu_count() or 1
 
@@ -98,26 +99,6 @@ def set_precision(precision):
     if precision == "bfloat16":
         if reason is not None:
             raise Problem("bfloat16 needs oneDNN, and Theano's own Ops run here (%s): use float32" % reason)
-        if ops.LIBRARY.fkp_isa() & BF16 != BF16:
+        if native.LIBRARY.fkp_isa() & BF16 != BF16:
             raise Problem("this processor has neither AMX nor AVX-512 BF16, bfloat16 would be slow: use float32")
     substitute.precision = precision
-
-
-def random_variables(net):
-    """Shared variables with all random state of an initialised net's training function, in order of creation.
-
-    `get_value()` of each saves, `set_value()` of each restores the run's random
-    numbers exactly: ours, and those of Theano's MRG generator.
-    """
-    return in_order(net.train_iter_.get_shared())
-
-
-def in_order(variables):
-    """Those that hold random state, oldest first: Theano numbers shared variables as they are made."""
-    found = [variable for variable in variables if getattr(variable.tag, "is_rng", False)]
-    return sorted(found, key=lambda variable: int(variable.auto_name.split("_")[1]))
-
-
-def report(net):
-    """{function: {Op: how often}}: which of our Ops the compiled functions of an initialised net hold."""
-    return {name: substitute.replaced(getattr(net, name)) for name in ("train_iter_", "eval_iter_", "predict_iter_")}

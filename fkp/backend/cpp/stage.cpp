@@ -9,7 +9,7 @@
 
 namespace fkp {
 
-// One call; the same fields in the same order as `ops.py`'s.  Strides count elements; gradients may be null.
+// One call; the same fields in the same order as `ops/stage.py`'s.  Strides count elements; gradients may be null.
 struct Stage {
     Shape shape;
     int64_t x_strides[4], gy_strides[4];  // image, channel, row, column

@@ -138,6 +138,4 @@ int fkp_isa() { return int(dnnl::get_effective_cpu_isa()); }
 
 int fkp_threads() { return omp_get_max_threads(); }
 
-void fkp_set_threads(int threads) { omp_set_num_threads(threads); }
-
 }

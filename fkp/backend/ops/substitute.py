@@ -19,7 +19,7 @@ import theano.tensor as T
 from lasagne.layers import Conv2DLayer, DenseLayer, DropoutLayer, InputLayer, MaxPool2DLayer, MergeLayer
 from lasagne.nonlinearities import identity, rectify
 
-from . import ops
+from . import OURS, Dense, Nesterov, Stage, native
 
 original_get_output = lasagne.layers.get_output
 original_nesterov = lasagne.updates.nesterov_momentum
@@ -128,7 +128,7 @@ def stage_group(conv, only_consumer):
 def no_kernel(*shape):
     """Has oneDNN no fast kernel for this shape?"""
     call = (ctypes.c_int64 * 8)(1, *shape, precision == "bfloat16")
-    return ops.LIBRARY.fkp_stage_refusal(ctypes.byref(call)) is not None
+    return native.refused("fkp_stage_refusal", call) is not None
 
 
 def dense_group(dense, only_consumer):
@@ -158,14 +158,14 @@ def build_stage(group, before, layers, groups, deterministic):
     drop, state = dropped(group, deterministic)
     follower = [layer for layer in layers if getattr(layer, "input_layer", None) is group.last]
     channels_last = bool(follower) and all(type(layer) is Conv2DLayer for layer in follower)
-    op = ops.Stage(drop, channels_last, precision == "bfloat16")
+    op = Stage(drop, channels_last, precision == "bfloat16")
     return remember(op(before, conv.W, conv.b, *state), state)
 
 
 def build_dense(group, before, layers, groups, deterministic):
     dense = group.first
     drop, state = dropped(group, deterministic)
-    op = ops.Dense(dense.nonlinearity is rectify, drop, precision == "bfloat16")
+    op = Dense(dense.nonlinearity is rectify, drop, precision == "bfloat16")
     return remember(op(before, dense.W, dense.b, *state), state)
 
 
@@ -200,12 +200,11 @@ def nesterov_momentum(loss_or_grads, params, learning_rate, momentum=0.9):
         return original_nesterov(grads, params, learning_rate, momentum)
     velocities = [theano.shared(np.zeros_like(param.get_value(borrow=True)), broadcastable=param.broadcastable)
                   for param in params]
-    found = [ops.Nesterov()(*arrays, learning_rate, momentum) for arrays in zip(params, velocities, grads)]
+    found = [Nesterov()(*arrays, learning_rate, momentum) for arrays in zip(params, velocities, grads)]
     return OrderedDict([*zip(params, (new for new, _ in found)), *zip(velocities, (new for _, new in found))])
 
 
 def replaced(function):
     """{Op's name: how often} of ours in a compiled Theano function."""
-    names = (type(node.op).__name__ for node in function.maker.fgraph.toposort()
-             if type(node.op).__module__ == ops.__name__)
-    return dict(Counter(names))
+    nodes = function.maker.fgraph.toposort()
+    return dict(Counter(type(node.op).__name__ for node in nodes if isinstance(node.op, OURS)))

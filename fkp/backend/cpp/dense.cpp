@@ -6,7 +6,7 @@
 
 namespace fkp {
 
-// One call; the same fields in the same order as `ops.py`'s.  Everything is dense, row after row.
+// One call; the same fields in the same order as `ops/dense.py`'s.  Everything is dense, row after row.
 struct Dense {
     int64_t rows, in, out, rectify, threshold, bf16;
     const float *x, *weights, *bias;  // rows x in, in x out, out

@@ -1,5 +1,5 @@
-// Nesterov's momentum in one pass over a parameter, in place, and Philox for the tests.
-#include "philox.h"
+// Nesterov's momentum in one pass over a parameter, in place.
+#include <cstdint>
 
 extern "C" {
 
@@ -13,14 +13,6 @@ void fkp_nesterov(int64_t count, const float* gradient, float rate, float moment
         velocity[i] = v;
         parameter[i] += momentum * v - step;
     }
-}
-
-// Four counters' words and a key in; the four random words out.
-void fkp_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t random[4]) {
-    fkp::Words words[4];
-    for (int i = 0; i < 4; ++i) words[i] = fkp::Words{} + counter[i];
-    fkp::philox(words, key[0], key[1]);
-    for (int i = 0; i < 4; ++i) random[i] = words[i][5];
 }
 
 }

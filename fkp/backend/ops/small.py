@@ -14,11 +14,11 @@ from theano.tensor.elemwise import DimShuffle, Elemwise, Sum
 from theano.tensor.opt import MakeVector
 from theano.tensor.subtensor import Subtensor
 
-from . import ops
+from . import Dense, DenseGradient, Nesterov, Stage, StageGradient
 
 BOOKKEEPING = (DeepCopyOp, DimShuffle, MakeVector, ScalarFromTensor, Shape, Shape_i, Subtensor, TensorFromScalar)
-OURS = (ops.Stage, ops.Dense)
-GRADIENTS = (ops.StageGradient, ops.DenseGradient)
+LAYERS = (Stage, Dense)
+GRADIENTS = (StageGradient, DenseGradient)
 
 
 class InPython(Op):
@@ -50,7 +50,7 @@ class RunSmallOpsInPython(Optimizer):
         fgraph.attach_feature(theano.gof.toolbox.ReplaceValidate())
 
     def apply(self, fgraph):
-        if not any(isinstance(node.op, OURS) for node in fgraph.apply_nodes):
+        if not any(isinstance(node.op, LAYERS) for node in fgraph.apply_nodes):
             return
         for step in (split, in_python):
             large = find_large(fgraph)
@@ -66,7 +66,7 @@ def find_large(fgraph):
     large = {variable for variable in fgraph.variables if getattr(variable, "ndim", 0) > 2}
     large.update(variable for variable in fgraph.inputs if variable.ndim > 1 and is_parameter(variable, fgraph))
     for node in fgraph.toposort():
-        if isinstance(node.op, GRADIENTS) or (not isinstance(node.op, (*OURS, *BOOKKEEPING))
+        if isinstance(node.op, GRADIENTS) or (not isinstance(node.op, (*LAYERS, *BOOKKEEPING))
                                               and large.intersection(node.inputs)):
             large.update(node.outputs)
     return large
@@ -75,7 +75,7 @@ def find_large(fgraph):
 def is_parameter(variable, fgraph):
     """Shared variables lose their class in a compiled graph; parameters are inputs of our Ops or updated."""
     return isinstance(variable, SharedVariable) or any(
-        node != "output" and isinstance(node.op, (*OURS, *GRADIENTS, ops.Nesterov)) and index in (0, 1)
+        node != "output" and isinstance(node.op, (*LAYERS, *GRADIENTS, Nesterov)) and index in (0, 1)
         for node, index in variable.clients)
 
 

@@ -1,0 +1,95 @@
+"""How an Op calls our C++ library, and the memory that it gives it."""
+import ctypes
+
+import numpy as np
+from theano.gof import Op
+
+LIBRARY = None  # set by `use` where oneDNN is available
+POINTER = ctypes.c_void_p
+NUMBER = ctypes.c_int64
+
+
+def use(library):
+    """Let the Ops call this library, a ctypes.CDLL."""
+    global LIBRARY
+    library.fkp_nesterov.argtypes = [NUMBER, POINTER, ctypes.c_float, ctypes.c_float, POINTER, POINTER]
+    library.fkp_nesterov.restype = None
+    library.fkp_version.restype = ctypes.c_char_p
+    LIBRARY = library
+
+
+def refused(name, arguments):
+    """Call the library's function `name` with a ctypes structure: None, or why it failed."""
+    function = getattr(LIBRARY, name)
+    function.argtypes, function.restype = [POINTER], ctypes.c_char_p
+    reason = function(ctypes.byref(arguments))
+    return reason and reason.decode()
+
+
+def call(name, arguments, *arrays):
+    """As `refused`; the reason becomes an exception that names the arrays' shapes."""
+    reason = refused(name, arguments)
+    if reason:
+        raise RuntimeError("%s (shapes %s)" % (reason, ", ".join(str(array.shape) for array in arrays)))
+
+
+def address(array):
+    return array.__array_interface__["data"][0]
+
+
+def dense_array(array):
+    return array if array.flags.c_contiguous else np.ascontiguousarray(array)
+
+
+def room(cell, shape, dtype="float32"):
+    """The array in Theano's storage cell if it fits, else a new one."""
+    array = cell[0]
+    if array is None or array.shape != shape or array.dtype != dtype or not array.flags.c_contiguous:
+        array = cell[0] = np.empty(shape, dtype)
+    return array
+
+
+def channels_last_room(cell, shape):
+    """As `room`, (n, c, h, w) for Theano and n, h, w, c in memory."""
+    n, c, h, w = shape
+    array = cell[0]
+    if array is None or array.shape != shape or array.strides != (4 * h * w * c, 4, 4 * w * c, 4 * c):
+        array = cell[0] = np.empty((n, h, w, c), "float32").transpose(0, 3, 1, 2)
+    return array
+
+
+def elements(array):
+    """Strides counted in float32 numbers."""
+    return (NUMBER * 4)(*[stride // 4 for stride in array.strides])
+
+
+def next_state(state):
+    """The generator's state after one call: the counter's upper 64 bits count calls."""
+    following = state.copy()
+    following[2:].view("<u8")[0] += np.uint64(1)
+    return following
+
+
+class Prepared(Op):
+    """An Op whose thunk knows which of its outputs anybody wants."""
+
+    def compute(self, inputs, outputs, wanted):
+        raise NotImplementedError
+
+    def perform(self, node, inputs, outputs):
+        self.compute(inputs, outputs, [True] * len(outputs))
+
+    def make_thunk(self, node, storage_map, compute_map, no_recycling, impl=None):
+        inputs = [storage_map[variable] for variable in node.inputs]
+        outputs = [storage_map[variable] for variable in node.outputs]
+        done = [compute_map[variable] for variable in node.outputs]
+        wanted = [bool(getattr(variable, "clients", True)) for variable in node.outputs]
+        compute = self.compute
+
+        def thunk():
+            compute([cell[0] for cell in inputs], outputs, wanted)
+            for flag in done:
+                flag[0] = True
+
+        thunk.inputs, thunk.outputs, thunk.lazy = inputs, outputs, False
+        return thunk
