@@ -13,7 +13,7 @@ AugmentBatchIterator.
 """
 import load  # first: prepares Theano
 from fkp import augment as augmentation
-from fkp import cascade, cli, training
+from fkp import cli, keypoints, training
 from net2 import FlipBatchIterator
 
 import numpy as np
@@ -100,7 +100,7 @@ class Published:
 
 def start_at_mean_face(net, y):
     """The output's biases begin as the mean labels `y` (n, k), so that the weights need not learn them."""
-    net.set_params(output_b=cascade.nanmean(y, 0, empty=0))
+    net.set_params(output_b=keypoints.nanmean(y, 0, empty=0))
 
 
 def build(epochs=EPOCHS, seed=cli.SEED, all_rows=False, augment=False, tuned=False, hidden=HIDDEN):

@@ -14,7 +14,8 @@ answer "nothing to correct".)
 import load  # first: prepares Theano
 import net4
 from fkp import augment as augmentation
-from fkp import Problem, backend, cascade, cli, figures, files, submission, training, workers
+from fkp import Problem, backend, cascade, cli, figures, files, keypoints, submission, training, workers
+from fkp.cascade import lessons, report
 from net4 import AdjustVariable, EarlyStopping, Published, RestoreBestWeights, masked_squared_error
 
 import numpy as np
@@ -39,7 +40,7 @@ class CropBatchIterator(load.PixelBatchIterator):
 
     X is (n, 96, 96); each row of y has, in pixels, the group's labels and
     those of its mirror partner (2k each), their true centres and the centres
-    where the level before saw them (2 each): see `cascade.specialist_data`.
+    where the level before saw them (2 each): see `lessons.specialist_data`.
 
     With `errors` (m, 2), in pixels, half of each batch is mirrored, so that
     right eyes teach the left one too, and every crop is off the true centre by
@@ -57,13 +58,13 @@ class CropBatchIterator(load.PixelBatchIterator):
             return super().transform(Xb, yb)
         augment = self.augment and self.errors is not None
         warp = augmentation.Warp(len(Xb), load.SIZE, self.random) if augment else None
-        labels, partner, centre, partner_centre, seen, _ = cascade.unpack(warp.points(yb) if warp else yb)
+        labels, partner, centre, partner_centre, seen, _ = lessons.unpack(warp.points(yb) if warp else yb)
         if self.errors is None:
             crops, centres = load.crop(Xb, seen, self.win)
         else:
             flip = self.random.permutation(len(Xb)) < len(Xb) // 2
-            labels = np.where(flip[:, None], cascade.mirror_pixels(partner), labels)
-            centre = np.where(flip[:, None], cascade.mirror_pixels(partner_centre), centre)
+            labels = np.where(flip[:, None], keypoints.mirror_pixels(partner), labels)
+            centre = np.where(flip[:, None], keypoints.mirror_pixels(partner_centre), centre)
             error = self.errors[self.random.randint(len(self.errors), size=len(Xb))]
             error = error * np.where(flip, -1, 1)[:, None] ** [1, 0]  # in a mirror it misses to the other side
             at = load.corner(centre + error, self.win)
@@ -132,7 +133,7 @@ def build(group="LE", win=38, epochs=EPOCHS, seed=cli.SEED, augment=False, tuned
 
 def lesson(group, level, seen, found, images, args):
     """What `train` needs to make one specialist from what the level before saw: `seen` (n, 34) in pixels, all faces."""
-    keep, y, n_valid, errors = cascade.specialist_data(group, seen, found)
+    keep, y, n_valid, errors = lessons.specialist_data(group, seen, found)
     print("--- level %d, %s: %d faces; level %d misses the centre by %.2f pixels"
           % (level, group, len(keep), level - 1, np.sqrt((errors ** 2).sum(1).mean())))
     settings = {"build": {"group": group, "win": LEVELS[level], "epochs": args.epochs, "seed": args.seed,
@@ -184,9 +185,9 @@ def main():
         for level in LEVELS:
             nets = whole.specialists[level] = train_level(level, points[level - 1], found, images, args)
             points[level] = cascade.closer_points(nets, images, points[level - 1], LEVELS[level])
-    cascade.write_rules(args.models, cascade.report(points, found))
-    rule = cascade.best_rule(args.models, points)
-    figures.save(cascade.picture(points, rule, found), args.out / "net5.png", args.show)
+    report.write_rules(args.models, report.print_errors(points, found))
+    rule = report.best_rule(args.models, points)
+    figures.save(report.picture(points, rule, found), args.out / "net5.png", args.show)
     submission.answer(asked, whole, rule, args.out / "submission-net5.csv")
 
 

@@ -8,6 +8,7 @@ submission.csv.
 """
 import load  # first: prepares Theano
 from fkp import cascade, cli, figures, submission
+from fkp.cascade import report
 
 import numpy as np
 
@@ -24,7 +25,7 @@ def main():
     cli.greet(args, found.origin)
     whole = cascade.Cascade(args.models).add_specialists(LEVELS)
     cli.warn_if_foreign(whole.whole.header_, found.origin)
-    rule = cascade.best_rule(args.models, [1, *LEVELS])
+    rule = report.best_rule(args.models, [1, *LEVELS])
     points = submission.answer(asked, whole, rule, args.out / "submission.csv")
     chosen = np.random.RandomState(args.seed).choice(len(found.images), min(N_FACES, len(found.images)), replace=False)
     figure = figures.gallery("Test faces, cascade levels 1 and 2", found.images[chosen],

@@ -17,6 +17,9 @@ from pathlib import Path
 
 import load  # first: prepares Theano
 from fkp import Problem, cascade, cli, figures, photo
+from fkp.cascade import report
+from fkp.faces import describe
+from fkp.keypoints import rms
 
 import numpy as np
 
@@ -28,7 +31,7 @@ def predictor(name, models):
     """(predict, header, preprocess): `predict` takes prepared images (n, 96, 96), gives points (n, 34)."""
     if name == "net5":
         whole = cascade.Cascade(models).add_specialists()
-        rule = cascade.best_rule(models, [1, *cascade.LEVELS])
+        rule = report.best_rule(models, [1, *cascade.LEVELS])
         return lambda images: cascade.combine(whole.predict(images), rule), whole.whole.header_, whole.preprocess
     net = load.open_net(models / (name + ".npz"))
     if net.header_["script"] == "net5":
@@ -86,7 +89,7 @@ def show_photo(name, args):
     picture, squares, points = photo.predict(args.image, args.box, predict, preprocess)
     target = args.out / ("%s-%s" % (args.image.stem, name))
     print("%d face%s on %s; %s was trained on %s." % (len(squares), "s" * (len(squares) > 1), args.image, name,
-                                                     cascade.describe(header["data"])))
+                                                     describe(header["data"])))
     photo.write_csv(target.with_suffix(".csv"), points)
     figures.save(figures.photo(picture, squares, points), target.with_suffix(".png"), args.show)
 
@@ -106,7 +109,7 @@ def show_validation(name, predict, preprocess, found, random, args):
     full = slice(0, len(load.COLUMNS))
     figure = figures.gallery("%s on validation faces: prediction +, truth o" % name, faces[chosen],
                              points[chosen, full], truth[chosen, full],
-                             ["%.2f pixels" % cascade.rms((points - truth)[i, full]) for i in chosen])
+                             ["%.2f pixels" % rms((points - truth)[i, full]) for i in chosen])
     figures.save(figure, args.out / ("test2-%s-valid.png" % name), args.show)
     each = error_per_keypoint(points, truth)
     print_errors({name: each})
@@ -124,7 +127,7 @@ def compare(names, found, random, args):
         faces, answers[name], truth = on_validation_faces(predict, preprocess, found)
     chosen = choose(truth, random)
     full = slice(0, len(load.COLUMNS))
-    errors = {name: cascade.rms((points - truth)[chosen][:, full], 1) for name, points in answers.items()}
+    errors = {name: rms((points - truth)[chosen][:, full], 1) for name, points in answers.items()}
     figure = figures.comparison("Validation faces, error in pixels: prediction +, truth o", faces[chosen],
                                 {name: points[chosen][:, full] for name, points in answers.items()},
                                 truth[chosen][:, full], errors)
@@ -146,16 +149,16 @@ def on_validation_faces(predict, preprocess, found):
 
 def choose(truth, random):
     """A few complete faces, or, where there are none, others."""
-    among = cascade.worth_showing(truth)
+    among = report.worth_showing(truth)
     return random.choice(among, min(N_VALID, len(among)), replace=False)
 
 
 def error_per_keypoint(points, truth):
     """{keypoint: pixels}, where net and faces know it, and that over complete faces."""
     error = points - truth
-    each = {c[:-2]: cascade.rms(error[:, [i, i + 1]]) for i, c in enumerate(load.ALL_COLUMNS) if c.endswith("_x")}
+    each = {c[:-2]: rms(error[:, [i, i + 1]]) for i, c in enumerate(load.ALL_COLUMNS) if c.endswith("_x")}
     each = {keypoint: value for keypoint, value in each.items() if np.isfinite(value)}
-    return {**each, COMPLETE: cascade.rms(error[cascade.complete(truth)][:, :len(load.COLUMNS)])}
+    return {**each, COMPLETE: rms(error[report.complete(truth)][:, :len(load.COLUMNS)])}
 
 
 def print_errors(errors):

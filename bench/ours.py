@@ -17,7 +17,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import load  # noqa: I001  (first: prepares Theano)
 import numpy as np
-from fkp import backend, cascade, cli, training
+from fkp import backend, cli, training
+from fkp.cascade import lessons
 from nolearn.lasagne import PrintLog
 
 TEST_FACES = 1783
@@ -51,7 +52,7 @@ def specialist(images, points):
     """Rows, targets and level 1's errors for the left eye's specialist, had level 1 missed by 2 pixels."""
     found = load.Faces(images, load.split_schemes(points), None, {"file": "benchmark"})
     seen = found.keypoints + np.random.RandomState(42).normal(0, 2, found.keypoints.shape)
-    order, y, _, errors = cascade.specialist_data("LE", seen.astype(np.float32), found)
+    order, y, _, errors = lessons.specialist_data("LE", seen.astype(np.float32), found)
     return order, y, errors
 
 

@@ -1,4 +1,7 @@
 """What the numbered scripts share: command line, training, figures, backend."""
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent   # of the scripts, data/ and models/
 
 
 class Problem(Exception):

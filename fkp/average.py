@@ -8,7 +8,6 @@ Each value is the mean of that row in all of them.
 """
 from pathlib import Path
 
-import load  # noqa: F401  first: prepares Theano
 import numpy as np
 
 from fkp import Problem, cli, submission

@@ -6,9 +6,8 @@ import sys
 import textwrap
 from pathlib import Path
 
-from fkp import Problem, backend
+from fkp import ROOT, Problem, backend
 
-ROOT = Path(__file__).resolve().parent.parent
 SEED = 42
 MODELS = ROOT / "models"
 SHIPPED = MODELS / "drawn"   # nets trained on drawn faces, part of this collection

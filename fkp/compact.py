@@ -7,7 +7,6 @@ checkpoints, which stay as they are.
 """
 from pathlib import Path
 
-import load  # noqa: F401  first: prepares Theano
 import numpy as np
 
 from fkp import Problem, cli, files

@@ -3,11 +3,11 @@ import os
 import sys
 import time
 
-import load
 import matplotlib
 import numpy as np
 
 from fkp import Problem
+from fkp.keypoints import SIZE
 
 
 def use_display(show):
@@ -41,13 +41,13 @@ def save(figure, path, show=None, seconds=None):
 
 def draw_face(axes, image, points, truth=None, title=""):
     """A face (96, 96) with points (2k,) in pixels from the edge: predicted red, true green."""
-    axes.imshow(image, cmap="gray", vmin=0, vmax=255, extent=(0, load.SIZE, load.SIZE, 0), interpolation="bilinear")
+    axes.imshow(image, cmap="gray", vmin=0, vmax=255, extent=(0, SIZE, SIZE, 0), interpolation="bilinear")
     if truth is not None:
         for (x0, y0), (x1, y1) in zip(truth.reshape(-1, 2), points.reshape(-1, 2)):
             axes.plot([x0, x1], [y0, y1], color="white", linewidth=0.7, alpha=0.7)
         axes.scatter(truth[0::2], truth[1::2], s=14, marker="o", facecolors="none", edgecolors="lime", linewidths=1)
     axes.scatter(points[0::2], points[1::2], s=14, marker="+", color="red", linewidths=1)
-    axes.set(xticks=[], yticks=[], xlim=(0, load.SIZE), ylim=(load.SIZE, 0))
+    axes.set(xticks=[], yticks=[], xlim=(0, SIZE), ylim=(SIZE, 0))
     axes.set_title(title, fontsize=9)
 
 

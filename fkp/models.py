@@ -3,14 +3,14 @@ import importlib
 import math
 import platform
 
-import load
+from fkp import Problem, backend, files  # backend comes before Theano
+from fkp.preprocess import PREPROCESS
+
 import numpy as np
 import theano
 from lasagne.init import Initializer
 from lasagne.layers import Conv2DLayer, DenseLayer
 from nolearn.lasagne import base as nolearn_base
-
-from fkp import Problem, backend, files
 
 SCRIPTS = ("net1", "net2", "net3", "net4", "net5")
 PACKAGES = ("Theano", "Lasagne", "nolearn", "numpy")
@@ -73,7 +73,7 @@ def read_header(arrays, path):
     settings = header["settings"]
     build, method = settings.get("build", {}), settings.get("preprocess", "equalise")
     if (not isinstance(build, dict) or not all(isinstance(v, (int, str)) for v in build.values())
-            or not isinstance(build.get("win", 0), int) or not isinstance(method, str) or method not in load.PREPROCESS):
+            or not isinstance(build.get("win", 0), int) or not isinstance(method, str) or method not in PREPROCESS):
         raise Problem("%s: its settings are damaged; delete it and train again" % path)
     return header
 

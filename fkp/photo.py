@@ -3,11 +3,12 @@ import csv
 import io
 import warnings
 
-import load
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fkp import Problem, files
+from fkp.keypoints import COLUMNS, KEYPOINTS, SIZE
+from fkp.preprocess import preprocessed
 
 SMALLEST = 8     # pixels: a face that is smaller shows nothing
 LOOKED_AT = 800  # pixels: OpenCV looks for faces on a photo made so small
@@ -24,10 +25,10 @@ def predict(path, box, predictor, preprocess):
     photo = open_photo(path)
     squares = [square(found, photo.size, path) for found in ([box] if box else find_faces(photo))]
     faces = np.stack([cut(photo, found) for found in squares])
-    points = predictor(load.preprocessed(faces, preprocess))[:, :len(load.COLUMNS)]
+    points = predictor(preprocessed(faces, preprocess))[:, :len(COLUMNS)]
     corner = np.array([[left, upper] for left, upper, _ in squares])
     side = np.array([found[2] for found in squares])[:, None, None]
-    xy = points.reshape(len(points), -1, 2) * side / load.SIZE + corner[:, None]
+    xy = points.reshape(len(points), -1, 2) * side / SIZE + corner[:, None]
     return photo, squares, xy.reshape(points.shape)
 
 
@@ -91,7 +92,7 @@ def square(box, size, path):
 def cut(photo, found):
     """The square as a grey face (96, 96) uint8."""
     left, upper, side = found
-    face = photo.convert("L").resize((load.SIZE, load.SIZE), Image.Resampling.LANCZOS,
+    face = photo.convert("L").resize((SIZE, SIZE), Image.Resampling.LANCZOS,
                                      box=(left, upper, left + side, upper + side))
     return np.asarray(face)
 
@@ -102,7 +103,7 @@ def write_csv(path, points):
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(["face", "keypoint", "x", "y"])
     for number, face in enumerate(points, 1):
-        for name, (x, y) in zip(load.KEYPOINTS, face.reshape(-1, 2)):
+        for name, (x, y) in zip(KEYPOINTS, face.reshape(-1, 2)):
             rows.writerow([number, name, "%.2f" % x, "%.2f" % y])
     files.write_text(path, text.getvalue())
     print("Keypoints: %s" % path)

@@ -1,24 +1,26 @@
 """The file that Kaggle takes: one row per row of IdLookupTable.csv."""
 import io
 
-import load
 import numpy as np
 
 from fkp import Problem, cascade, files
+from fkp.faces import read_faces, read_lookup
+from fkp.keypoints import ALL_COLUMNS, COLUMNS, FOUR_POINTS, SECOND_SCHEME, SIZE, columns
+from fkp.preprocess import preprocessed
 
 HEADER = "RowId,Location"
 
 
 def questions(data):
     """The test faces and the lookup table: (Faces, (row_ids, image_ids, features)).  Raises Problem for a bad file."""
-    found = load.faces(test=True, data=data)
-    return found, load.lookup(found.ids, data)
+    found = read_faces(test=True, data=data)
+    return found, read_lookup(found.ids, data)
 
 
 def answer(asked, whole, rule, path):
     """Predict the test faces of `questions` by the cascade `whole` and write the submission.  Returns the points."""
     found, lookup = asked
-    images = load.preprocessed(found.images, whole.preprocess)
+    images = preprocessed(found.images, whole.preprocess)
     points = cascade.combine(whole.predict(images), rule)
     write(path, points, found.ids, lookup)
     print("Submission: %s" % path, flush=True)
@@ -31,7 +33,7 @@ def write(path, points, ids, lookup):
     values = choose_scheme(points, ids, image_ids, features)
     row_of = {image_id: row for row, image_id in enumerate(ids.tolist())}
     rows = [row_of[image_id] for image_id in image_ids.tolist()]
-    write_rows(path, row_ids, values[rows, features].clip(0, load.SIZE))
+    write_rows(path, row_ids, values[rows, features].clip(0, SIZE))
 
 
 def write_rows(path, row_ids, locations):
@@ -46,15 +48,15 @@ def write_rows(path, row_ids, locations):
 
 def choose_scheme(points, ids, image_ids, features):
     """Answers (n, 30) in Kaggle's columns: an image that is asked four points only follows the second scheme."""
-    values = points[:, :len(load.COLUMNS)].copy()
-    four = {load.COLUMNS.index(name) for name in load.columns(load.FOUR_POINTS)}
+    values = points[:, :len(COLUMNS)].copy()
+    four = {COLUMNS.index(name) for name in columns(FOUR_POINTS)}
     full_ids = np.unique(image_ids[~np.isin(features, list(four))])
     second = ~np.isin(ids, full_ids)
-    for name, other in load.SECOND_SCHEME.items():
+    for name, other in SECOND_SCHEME.items():
         for axis in ("_x", "_y"):
-            moved = points[:, load.ALL_COLUMNS.index(other + axis)]
+            moved = points[:, ALL_COLUMNS.index(other + axis)]
             use = second & ~np.isnan(moved)  # a net that knows one scheme answers with that
-            values[use, load.COLUMNS.index(name + axis)] = moved[use]
+            values[use, COLUMNS.index(name + axis)] = moved[use]
     return values
 
 
@@ -66,5 +68,5 @@ def check(text, row_ids):
                       % (len(lines) - 2, len(row_ids)))
     for line, row_id in zip(lines[1:], row_ids.tolist()):
         found, location = line.split(",")
-        if int(found) != row_id or not 0 <= float(location) <= load.SIZE:
+        if int(found) != row_id or not 0 <= float(location) <= SIZE:
             raise Problem("the submission's row %s would hold %s; train the net again" % (found, location))

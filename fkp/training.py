@@ -5,13 +5,14 @@ import signal
 import sys
 import time
 
+from fkp import Problem, backend, cli, files, models  # backend comes before Theano
+from fkp.faces import read_faces, split_for
+from fkp.keypoints import pixels
+
 import lasagne
 import numpy as np
 from nolearn.lasagne import PrintLog
 from nolearn.lasagne.handlers import RememberBestWeights, ansi
-
-import load
-from fkp import Problem, backend, cli, files, models
 
 CHECKPOINT_SECONDS = 30   # between two checkpoints, or longer where writing one takes long:
 CHECKPOINT_SHARE = 0.02   # they cost at most this share of the time
@@ -128,7 +129,7 @@ def summary(net, path, half):
     history = net.train_history_
     best = best_epoch(history)
     return ("Best epoch %d of %d: valid loss %.5f = %.2f pixels; %s; %s"
-            % (best["epoch"], len(history), best["valid_loss"], load.pixels(best["valid_loss"], half),
+            % (best["epoch"], len(history), best["valid_loss"], pixels(best["valid_loss"], half),
                duration(sum(row["dur"] for row in history)), path))
 
 
@@ -174,7 +175,7 @@ class Progress(PrintLog):
     def table(self, net, history):
         headed = self.first_iteration
         lines = super().table(net, history).split("\n")
-        lines[-1] += "  %6.2f  %s" % (load.pixels(history[-1]["valid_loss"], self.half), time_left(net, history))
+        lines[-1] += "  %6.2f  %s" % (pixels(history[-1]["valid_loss"], self.half), time_left(net, history))
         if headed:
             lines[0] += "  pixels  left"
             lines[1] += "  ------  ----------"
@@ -201,7 +202,7 @@ class Brief(Progress):
             self.next_line = time.time() + BRIEF_SECONDS
             loss = history[-1]["valid_loss"]
             print("%s: epoch %d of %d, valid loss %.5f = %.2f pixels, %s left"
-                  % (self.name, len(history), net.max_epochs, loss, load.pixels(loss, self.half),
+                  % (self.name, len(history), net.max_epochs, loss, pixels(loss, self.half),
                      time_left(net, history)), flush=True)
 
 
@@ -370,14 +371,14 @@ def main(args, script, build, loader, start=None, preprocess="equalise", **build
     precision = getattr(args, "precision", "float32")
     backend.set_precision(precision)
     all_rows = build_settings.get("all_rows", False)
-    found = load.faces(data=args.data, rows=args.rows, groups=args.groups)
+    found = read_faces(data=args.data, rows=args.rows, groups=args.groups)
     cli.greet(args, found.origin)
     X, y = loader(preprocess=preprocess, data=args.data, rows=args.rows, groups=args.groups, all_rows=all_rows)
     built = dict(build_settings, epochs=args.epochs, seed=args.seed)
     settings = {"build": built, "preprocess": preprocess, "rows": args.rows, "precision": precision}
     set_seed(args.seed)
     net = build(**built)
-    net.train_split = load.split_for(found, all_rows) or net.train_split
+    net.train_split = split_for(found, all_rows) or net.train_split
     if start is not None:
         start(net, net.train_split(X, y, net)[2])
     with files.locked(args.models):

@@ -12,7 +12,6 @@ import tempfile
 import threading
 from pathlib import Path
 
-import load  # noqa: F401  first: prepares Theano in a worker process
 import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 

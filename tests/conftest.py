@@ -35,8 +35,8 @@ def drawn():
 
 
 def _drawn_faces():
-    from data import draw_faces
-    images, keypoints = draw_faces.training(rows=120)
+    from fkp.data import draw
+    images, keypoints = draw.training(rows=120)
     origin = {"file": "drawn faces", "fingerprint": "0", "drawn": True, "rows": 120}
     return load.Faces(images, load.split_schemes(keypoints), None, origin)
 

@@ -1,6 +1,5 @@
 """The drawn sample faces: reproducible, in Kaggle's form, with marks where the features are."""
 import hashlib
-import importlib.util
 import io
 import os
 import subprocess
@@ -10,17 +9,16 @@ import numpy as np
 import pandas
 import pytest
 
-PATH = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data", "draw_faces.py")
+from fkp.data import draw
+
 FEW = 64  # faces drawn once for the tests that look at pictures
 
 
 @pytest.fixture(scope="module")
 def faces():
-    spec = importlib.util.spec_from_file_location("draw_faces", PATH)  # as load.py does
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.BATCH = 8  # most tests need few faces, and a batch is always painted whole
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(draw, "BATCH", 8)  # most tests need few faces, and a batch is always painted whole
+        yield draw
 
 
 @pytest.fixture(scope="module")
@@ -222,7 +220,7 @@ def test_sheet_is_a_picture(faces, tmp_path):
 
 
 def test_without_anything_to_write_it_says_so():
-    done = subprocess.run([sys.executable, PATH], check=False, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "fkp.data.draw"], check=False, capture_output=True, text=True)
     assert done.returncode == 2 and "give a folder for the CSVs, or --sheet FILE.png" in done.stderr
 
 

@@ -34,9 +34,9 @@ def start(folder, models):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    from data import draw_faces
+    from fkp.data import draw
     path = tmp_path_factory.mktemp("csvs")
-    draw_faces.write_csvs(path, rows=60)
+    draw.write_csvs(path, rows=60)
     return path
 
 

@@ -7,9 +7,9 @@ import net4
 import net5
 import numpy as np
 import pytest
-from data import draw_faces
 
 from fkp import Problem, files
+from fkp.data import draw
 
 
 def test_columns_stand_in_kaggles_order():
@@ -205,7 +205,7 @@ def test_load_gives_what_nets_take():
 
 
 def test_the_drawn_faces_know_the_same_keypoints():
-    assert list(draw_faces.KEYPOINTS) == load.KEYPOINTS
+    assert list(draw.KEYPOINTS) == load.KEYPOINTS
 
 
 # --- crops ---
@@ -266,8 +266,8 @@ def test_specialists_load_only_rows_with_their_labels():
     {"images": np.zeros((9, 96, 96), np.float32), "keypoints": np.zeros((9, 30), np.float32)},
     {"images": np.zeros((9, 96, 96), np.uint8), "keypoints": np.zeros((8, 30), np.float32)}])
 def test_a_damaged_cache_of_drawn_faces_is_not_used(arrays, tmp_path, monkeypatch):
-    monkeypatch.setattr(load, "DATA", tmp_path)
-    files.write_cache(tmp_path / "drawn-training.npz", files.fingerprint(), arrays)
+    monkeypatch.setattr("fkp.faces.DATA", tmp_path)
+    files.write_cache(tmp_path / "drawn-training.npz", draw.FINGERPRINT, arrays)
     seen = load.faces(rows=6)
     assert seen.images.shape == (6, 96, 96) and seen.images.dtype == np.uint8 and seen.keypoints.shape == (6, 34)
     assert seen.images.any()

@@ -14,7 +14,8 @@ import theano.tensor as T
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fkp import Problem, cascade, compact, files, models, training
+from fkp import Problem, cascade, compact, files, keypoints, models, training
+from fkp.cascade import lessons, predict, report
 
 HEADER = dict(data={"file": "drawn faces", "drawn": True}, seed=1)
 
@@ -181,12 +182,12 @@ def test_a_missing_label_costs_nothing_and_the_known_ones_count_fully():
 def specialist_row(drawn, group, seen_error=0.0):
     seen = drawn.keypoints + np.float32(seen_error)
     seen = np.where(np.isnan(seen), 48, seen)
-    return cascade.specialist_data(group, seen, drawn)
+    return lessons.specialist_data(group, seen, drawn)
 
 
 def test_the_true_centre_of_a_complete_group_is_the_mean_of_its_points(drawn):
     keep, y, n_valid, errors = specialist_row(drawn, "LE", seen_error=3.0)
-    labels, _, centre, _, seen, _ = cascade.unpack(y)
+    labels, _, centre, _, seen, _ = lessons.unpack(y)
     complete = ~np.isnan(labels).any(1)
     np.testing.assert_allclose(centre[complete], labels[complete].reshape(-1, 5, 2).mean(1), atol=1e-3)
     np.testing.assert_allclose(errors, 3.0, atol=1e-3)
@@ -201,16 +202,16 @@ def test_a_mirrored_crop_has_its_partners_labels(group, partner, drawn):
     iterator = net5.CropBatchIterator(8, 38, errors=np.zeros((1, 2), np.float32))
     (crops, targets), = iterator(drawn.images[keep], y)
     mirrored = drawn.images[keep][:, :, ::-1]
-    partner_centre = cascade.mirror_pixels(cascade.unpack(y)[3])
-    plain, plain_centre = load.crop(drawn.images[keep], cascade.unpack(y)[2], 38)
+    partner_centre = keypoints.mirror_pixels(lessons.unpack(y)[3])
+    plain, plain_centre = load.crop(drawn.images[keep], lessons.unpack(y)[2], 38)
     flipped, flipped_centre = load.crop(mirrored, partner_centre, 38)
     is_flipped = np.array([np.allclose(c[0] * 255, f, atol=1e-3) for c, f in zip(crops, flipped)])
     is_plain = np.array([np.allclose(c[0] * 255, f, atol=1e-3) for c, f in zip(crops, plain)])
     assert is_flipped.sum() == is_plain.sum() == 4
     own = [load.ALL_COLUMNS.index(load.mirror_name(name)) for name in load.columns(load.GROUPS[group])]
-    other = cascade.mirror_pixels(drawn.keypoints[keep][:, own])
+    other = keypoints.mirror_pixels(drawn.keypoints[keep][:, own])
     expected = np.where(is_flipped[:, None], load.to_crop(other, flipped_centre, 38),
-                        load.to_crop(cascade.unpack(y)[0], plain_centre, 38))
+                        load.to_crop(lessons.unpack(y)[0], plain_centre, 38))
     np.testing.assert_allclose(targets, expected, atol=1e-5)
 
 
@@ -220,7 +221,7 @@ def test_training_crops_miss_by_the_errors_of_the_level_before(drawn):
     (_, targets), = iterator(drawn.images[keep], y)
     points = load.from_crop(targets, np.zeros((len(keep), 2), np.float32), 32)
     tip = points[:, :2][~np.isnan(points[:, 0])]
-    labels, _, centre, *_ = cascade.unpack(y)
+    labels, _, centre, *_ = lessons.unpack(y)
     usual = (labels[:, :2] - centre)[~np.isnan(labels[:, 0])].mean(0)
     moved = tip.mean(0) - usual
     assert moved[1] == pytest.approx(-2, abs=0.6)  # the crop is 2 lower, so the nose is 2 higher in it
@@ -231,9 +232,9 @@ def test_training_crops_miss_by_the_errors_of_the_level_before(drawn):
 def test_validation_crops_are_where_the_level_before_looked(drawn):
     keep, y, _, _ = specialist_row(drawn, "M", seen_error=2.0)
     (crops, targets), = net5.CropBatchIterator(len(keep), 38)(drawn.images[keep], y)
-    expected, centres = load.crop(drawn.images[keep], cascade.unpack(y)[4], 38)
+    expected, centres = load.crop(drawn.images[keep], lessons.unpack(y)[4], 38)
     np.testing.assert_allclose(crops[:, 0] * 255, expected, atol=1e-3)
-    np.testing.assert_allclose(targets, load.to_crop(cascade.unpack(y)[0], centres, 38))
+    np.testing.assert_allclose(targets, load.to_crop(lessons.unpack(y)[0], centres, 38))
 
 
 def test_a_tuned_net_starts_at_the_mean_face(drawn):
@@ -272,8 +273,8 @@ def test_a_level_that_looks_closer_moves_only_its_groups_points(drawn):
             return np.zeros((len(crops), self.k), np.float32)  # "nothing to correct"
     points = np.random.RandomState(0).uniform(30, 60, (5, 34)).astype(np.float32)
     nets = {"LE": Still(10)}
-    closer = cascade.look_closer(nets, drawn.images[:5], points, 38)
-    own, _ = cascade.own_columns("LE")
+    closer = predict.look_closer(nets, drawn.images[:5], points, 38)
+    own, _ = predict.own_columns("LE")
     others = np.setdiff1d(np.arange(34), own)
     np.testing.assert_array_equal(closer[:, others], points[:, others])
     centres = load.crop(drawn.images[:5], load.group_centres(points, "LE", load.ALL_COLUMNS), 38)[1]
@@ -289,33 +290,33 @@ def test_a_specialist_looks_where_it_was_validated(group, drawn):
             seen.append(crops)
             return np.zeros((len(crops), 2 * len(load.GROUPS[group])), np.float32)
     points = np.random.RandomState(0).uniform(30, 60, (5, 34)).astype(np.float32)  # both schemes known
-    cascade.look_closer({group: Watch()}, drawn.images[:5], points, 32)
-    centres = cascade.centres_of(points, load.columns(load.GROUPS[group]))
+    predict.look_closer({group: Watch()}, drawn.images[:5], points, 32)
+    centres = lessons.centres_of(points, load.columns(load.GROUPS[group]))
     np.testing.assert_array_equal(seen[0][:, 0], load.crop(drawn.images[:5], centres, 32)[0])
 
 
 def test_together_the_groups_answer_for_every_point_once():
-    every = [i for group in load.GROUPS for i in cascade.own_columns(group)[0]]
+    every = [i for group in load.GROUPS for i in predict.own_columns(group)[0]]
     assert sorted(every) == list(range(34))
 
 
 def test_the_best_rule_is_that_with_the_lowest_error(tmp_path):
     errors = {(1,): np.full((4, 34), 2.0), (2,): np.full((4, 34), 1.0), (1, 2): np.full((4, 34), 1.5),
               (3,): np.full((4, 34), 0.5)}
-    cascade.write_rules(tmp_path, cascade.full_scheme_error(errors))
-    assert cascade.best_rule(tmp_path, [1, 2, 3]) == (3,)
-    assert cascade.best_rule(tmp_path, [1, 2]) == (2,)
+    report.write_rules(tmp_path, report.full_scheme_error(errors))
+    assert report.best_rule(tmp_path, [1, 2, 3]) == (3,)
+    assert report.best_rule(tmp_path, [1, 2]) == (2,)
 
 
 def test_levels_are_averaged_until_net5_has_compared_them(tmp_path):
-    assert cascade.best_rule(tmp_path, [1, 2, 3]) == (1, 2, 3)
+    assert report.best_rule(tmp_path, [1, 2, 3]) == (1, 2, 3)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "3", '{"a": 1}', '{"a": {"2": "x"}}', '{"a": {}, "b": {}}', "[" * 10 ** 5])
 def test_a_damaged_table_of_rules_is_named(text, tmp_path):
     (tmp_path / "net5.json").write_text(text)
     with pytest.raises(Problem, match="net5.json: cannot be read"):
-        cascade.best_rule(tmp_path, [1, 2])
+        report.best_rule(tmp_path, [1, 2])
 
 
 def test_looking_both_ways_averages_a_face_and_its_mirror_image():
@@ -327,10 +328,10 @@ def test_looking_both_ways_averages_a_face_and_its_mirror_image():
         """Exact on the faces; on their mirror images a pixel too far to the mirror's right."""
         if faces[0, 0, 0] == 200:
             return right
-        wrong = cascade.mirror_faces(right)
+        wrong = keypoints.mirror_faces(right)
         wrong[:, 0::2] += 1
         return wrong
-    points = cascade.both_ways(look, images)
+    points = predict.both_ways(look, images)
     np.testing.assert_allclose(points[:, 0::2], right[:, 0::2] - 0.5)
     np.testing.assert_allclose(points[:, 1::2], right[:, 1::2])
 
@@ -428,7 +429,7 @@ def test_specialists_for_other_faces_than_level_1s_are_refused(tmp_path, monkeyp
 
     class Other:
         header_ = {"data": {"drawn": True, "rows": 9}, "settings": {}}
-    monkeypatch.setattr(load, "open_net", lambda path: Other if path.stem == "net5-N-38" else Net)
+    monkeypatch.setattr(models, "open_net", lambda path: Other if path.stem == "net5-N-38" else Net)
     with pytest.raises(Problem, match=r"net5-N-38.npz: was trained on drawn faces \(9 rows\), and net4.npz on training.csv"):
         cascade.Cascade(tmp_path).add_specialists()
 

@@ -14,7 +14,8 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 
-from fkp import Problem, cache, reader
+from fkp import Problem
+from fkp.data import cache, reader
 
 ROOT = Path(__file__).resolve().parent.parent
 COLUMNS = ["eye_x", "eye_y", "nose_x", "nose_y"]
@@ -572,7 +573,7 @@ def test_a_writer_who_waited_leaves_the_finished_cache_alone(training, parses, m
 
 
 def test_several_processes_at_once_read_the_same(training):
-    code = ("import sys; from fkp import cache, reader; cache.TICK_NS = 0\n"
+    code = ("import sys; from fkp.data import cache, reader; cache.TICK_NS = 0\n"
             "for _ in range(30):\n"
             "    print(reader.read_training(sys.argv[1], sys.argv[2].split()).fingerprint)\n"
             "    import os, contextlib\n"

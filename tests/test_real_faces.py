@@ -3,7 +3,7 @@ import load
 import numpy as np
 import pytest
 
-from fkp import cascade, submission
+from fkp import keypoints, submission
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def pupil_offset(images, eye):
 
 
 def test_the_mean_face_is_a_submission_that_kaggle_takes(faces, real_data, tmp_path):
-    mean = cascade.nanmean(faces.keypoints, 0, empty=0)
+    mean = keypoints.nanmean(faces.keypoints, 0, empty=0)
     test = load.faces(test=True, data=real_data)
     lookup = load.lookup(test.ids, real_data)
     submission.write(tmp_path / "mean.csv", np.tile(mean, (len(test.ids), 1)), test.ids, lookup)

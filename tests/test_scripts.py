@@ -24,9 +24,9 @@ def run(script, *options, env=None):
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
     """A folder with Kaggle-like CSVs of drawn faces: 60 for training, 12 for testing."""
-    from data import draw_faces
+    from fkp.data import draw
     path = tmp_path_factory.mktemp("csvs")
-    draw_faces.write_csvs(path, rows=60)
+    draw.write_csvs(path, rows=60)
     return path
 
 
@@ -106,8 +106,8 @@ def test_test2_compares_nets_on_the_same_faces(trained, folder, tmp_path):
 
 
 def test_test2_predicts_on_a_photo(trained, tmp_path):
-    from data import draw_faces
-    photo = Image.fromarray(draw_faces.draw(1)[0][0]).resize((300, 300))
+    from fkp.data import draw
+    photo = Image.fromarray(draw.draw(1)[0][0]).resize((300, 300))
     photo.save(tmp_path / "me.jpg")
     done = run("test2", "net1", "--models", trained[0], "--image", tmp_path / "me.jpg", "--out", tmp_path)
     assert (done.returncode, done.stderr) == (0, "")

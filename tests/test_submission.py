@@ -4,10 +4,10 @@ import csv
 import load
 import numpy as np
 import pytest
-from data import draw_faces
 
 import fkp.average
 from fkp import Problem, submission
+from fkp.data import draw
 
 FULL = list(range(30))
 FOUR = [load.COLUMNS.index(name) for name in load.columns(load.FOUR_POINTS)]
@@ -110,7 +110,7 @@ def test_what_is_no_submission_is_not_averaged(text, message, tmp_path, monkeypa
 
 
 def test_a_bad_lookup_table_is_named_with_the_questions(tmp_path):
-    draw_faces.write_csvs(tmp_path, rows=5)
+    draw.write_csvs(tmp_path, rows=5)
     (tmp_path / "IdLookupTable.csv").write_text("RowId,ImageId,Location\n1,1,\n")
     with pytest.raises(Problem, match="IdLookupTable.csv, line 1: column FeatureName is missing"):
         submission.questions(tmp_path)

@@ -15,6 +15,7 @@ import pytest
 from conftest import ROOT, assert_same_run
 
 from fkp import Problem, cascade, files, models, training, workers
+from fkp.cascade import predict
 
 
 @pytest.fixture(scope="module")
@@ -195,7 +196,7 @@ def test_net5_goes_on_at_the_specialist_where_it_stopped(drawn, tmp_path, monkey
     for group in load.GROUPS:
         assert_same_run(*(cascade.path(tmp_path / name, group, 2) for name in ("whole", "net")))
     assert all(states()[name] == before[name] for name in ("net5-LE-38.npz", "net5-RE-38.npz"))
-    np.testing.assert_array_equal(*(cascade.look_closer(nets, drawn.images, seen, 38) for nets in (whole, resumed)))
+    np.testing.assert_array_equal(*(predict.look_closer(nets, drawn.images, seen, 38) for nets in (whole, resumed)))
 
 
 def test_a_stop_file_left_by_a_killed_run_is_no_obstacle(lessons_for, tmp_path):

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Draws grey 96x96 faces with 15 keypoints, in the format of Kaggle's competition.
 
 No photograph goes in and none comes out: the faces are painted by formula
@@ -6,9 +5,9 @@ No photograph goes in and none comes out: the faces are painted by formula
 label is exact. Same seed, same faces, and the first N rows of a longer set are
 the set of N rows.
 
-  python data/draw_faces.py DIR                 # the three CSVs
-  python data/draw_faces.py DIR --rows 200      # only the first 200 rows
-  python data/draw_faces.py --sheet faces.png   # a sheet to look at
+  python -m fkp.data.draw DIR                 # the three CSVs
+  python -m fkp.data.draw DIR --rows 200      # only the first 200 rows
+  python -m fkp.data.draw --sheet faces.png   # a sheet to look at
 
 Coordinates are pixels from the left and upper edge of the picture: the centre
 of column c is at x = c + 0.5, and the mirror image of x is 96 - x. left_ is
@@ -18,7 +17,6 @@ nose and mouth, and there `nose_tip` is the base of the nose and
 `mouth_center_bottom_lip` the middle of the mouth.
 """
 import argparse
-import importlib.util
 import os
 import sys
 import tempfile
@@ -26,19 +24,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-HERE = os.path.dirname(os.path.abspath(__file__))
+from fkp.data.face_parts import paint
+from fkp.keypoints import COLUMNS, KEYPOINTS, SIZE
 
-KEYPOINTS = ("left_eye_center", "right_eye_center", "left_eye_inner_corner", "left_eye_outer_corner",
-             "right_eye_inner_corner", "right_eye_outer_corner", "left_eyebrow_inner_end", "left_eyebrow_outer_end",
-             "right_eyebrow_inner_end", "right_eyebrow_outer_end", "nose_tip", "mouth_left_corner",
-             "mouth_right_corner", "mouth_center_top_lip", "mouth_center_bottom_lip")
-COLUMNS = tuple(name + axis for name in KEYPOINTS for axis in ("_x", "_y"))
+# Names these faces in every model trained on them: whoever changes how they look writes a new one.
+FINGERPRINT = "09386769f7e5b010"
+
 POINT = {name: i for i, name in enumerate(KEYPOINTS)}
 SECOND = ("nose_tip", "mouth_center_bottom_lip")  # points that mean something else in the second scheme
 LATER = ("left_eye_center", "right_eye_center") + SECOND  # the only points of the second scheme
 
 # Kaggle's numbers.
-SIZE = 96  # pixels along each side
 ROWS, TEST_ROWS = 7049, 1783
 FIRST_ROWS, COMPLETE = 2284, 2140  # rows of the first scheme, and how many of them lack nothing
 ABSENT = (10, 13, 13, 17, 16, 16, 14, 59, 14, 48, 0, 15, 14, 9, 23)  # rows of the first scheme that lack each point
@@ -90,18 +86,6 @@ LATER_SCALE, LATER_SCALE_SD = 0.955, 0.05  # faces of the second scheme are cut 
 LATER_SHIFT, LATER_SHIFT_SD = (0.66, 1.08), (1.6, 1.0)  # pixels by which their eyes lie right and down
 LIPS = 3.5  # pixels: the least distance from the top of the upper to the bottom of the lower lip
 MARGIN = 1.5  # pixels: the least distance of a keypoint from the picture's edge
-
-
-def _module(name):
-    """The module NAME.py beside this file, which may itself have been loaded by path."""
-    spec = importlib.util.spec_from_file_location(name, os.path.join(HERE, name + ".py"))
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-_module("face_model")  # face_parts imports it by name
-paint = _module("face_parts").paint
 
 
 def shapes(rng, n, later=False):
@@ -239,7 +223,7 @@ def write_csvs(folder, rows=ROWS, seed=42):
     os.makedirs(folder, exist_ok=True)
     paths = [os.path.join(folder, name) for name in ("training.csv", "test.csv", "IdLookupTable.csv")]
     images, points = training(rows, seed)
-    _write(paths[0], ",".join(COLUMNS + ("Image",)),
+    _write(paths[0], ",".join([*COLUMNS, "Image"]),
            (",".join([_number(v) for v in p] + [_pixels(image)]) for image, p in zip(images, points)))
     tests = min(rows, TEST_ROWS)
     _write(paths[1], "ImageId,Image", (f"{i},{_pixels(image)}" for i, image in enumerate(test(tests, seed), 1)))

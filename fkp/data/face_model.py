@@ -11,7 +11,8 @@ import functools
 import numpy as np
 from scipy import ndimage
 
-SIZE = 96  # pixels along each side of a picture
+from fkp.keypoints import SIZE
+
 GREYS = 255  # grey level of white
 COARSE = 2  # the relief and its light are smooth: every second pixel of them is worked out, the rest interpolated
 CLUTTER = 0.5  # how many backgrounds have edges in them

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from fkp.keypoints import AREA, SIZE
+
 try:
     import fcntl
 except ImportError:  # Windows: no lock, so no cache
@@ -22,7 +24,6 @@ except ImportError:  # Windows: no lock, so no cache
 
 VERSION = 1
 HEAD = 4096  # bytes before the pixels: one page, so that they can be memory-mapped
-PIXELS = 96 * 96  # bytes a face
 # A file system's clock is coarse: two edits within one tick (2 s on FAT) leave the same
 # time stamp.  A CSV that changed this shortly before it was read is read again next time.
 TICK_NS = 2_000_000_000
@@ -89,10 +90,10 @@ def _load(place, source, columns, dtype, shape):
             return None
         row_bytes = np.dtype(dtype).itemsize * int(np.prod(shape, dtype=int))
         # The size on disk is compared before any array of that size is asked for.
-        if not isinstance(rows, int) or rows < 1 or status.st_size != HEAD + rows * (PIXELS + row_bytes):
+        if not isinstance(rows, int) or rows < 1 or status.st_size != HEAD + rows * (AREA + row_bytes):
             return None
-        images = np.asarray(np.memmap(file, np.uint8, "r", HEAD, (rows, 96, 96)))
-        labels = np.array(np.memmap(file, dtype, "r", HEAD + rows * PIXELS, (rows, *shape)))
+        images = np.asarray(np.memmap(file, np.uint8, "r", HEAD, (rows, SIZE, SIZE)))
+        labels = np.array(np.memmap(file, dtype, "r", HEAD + rows * AREA, (rows, *shape)))
     labels.flags.writeable = False
     name = fingerprint(images, labels)
     return (images, labels, name) if name == head.get("fingerprint") else None

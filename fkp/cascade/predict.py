@@ -1,0 +1,113 @@
+"""What every level answers: level 1 on the whole face, levels 2 and 3 on crops around what the level before saw."""
+import numpy as np
+
+from fkp import Problem, crops, models
+from fkp.faces import describe
+from fkp.keypoints import ALL_COLUMNS, COLUMNS, GROUPS, columns, group_centres, mirror_faces, nanmean, unscale
+
+LEVELS = {2: 38, 3: 32}  # level -> side of its crops, in pixels
+
+
+class Cascade:
+    """Level 1 and, if wanted, the specialists.  `predict` gives every level's answer."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.whole = models.open_net(folder / "net4.npz")
+        self.preprocess = self.whole.header_["settings"].get("preprocess", "equalise")
+        self.specialists = {}
+
+    def add_specialists(self, levels=LEVELS):
+        """Open the specialists of these levels.  Raises Problem if one was trained on other faces than level 1."""
+        self.specialists = {level: {group: models.open_net(path(self.folder, group, level)) for group in GROUPS}
+                            for level in levels}
+        for level, nets in self.specialists.items():
+            for group, net in nets.items():
+                if net.header_["data"] != self.whole.header_["data"]:
+                    raise Problem("%s: was trained on %s, and net4.npz on %s; run net5.py again" % (
+                        path(self.folder, group, level), describe(net.header_["data"]),
+                        describe(self.whole.header_["data"])))
+        return self
+
+    def predict(self, images):
+        """images (n, 96, 96), prepared by `self.preprocess` -> {level: points (n, 34)}."""
+        points = {1: whole_points(self.whole, images)}
+        for level, nets in self.specialists.items():
+            points[level] = closer_points(nets, images, points[level - 1], LEVELS[level])
+        return points
+
+
+def path(folder, group, level):
+    """models/net5-LE-38.npz and so on."""
+    return folder / ("net5-%s-%d.npz" % (group, LEVELS[level]))
+
+
+def is_complete(folder):
+    """True if level 1 and all specialists are there, trained on the same faces."""
+    paths = [folder / "net4.npz"] + [path(folder, group, level) for level in LEVELS for group in GROUPS]
+    if not all(p.exists() for p in paths):
+        return False
+    first, *others = [models.open_header(p)["data"] for p in paths]
+    return all(other == first for other in others)
+
+
+def level1(folder, origin):
+    """The cascade with net 4 alone.  Raises Problem unless it was trained on the faces at hand."""
+    cascade = Cascade(folder)
+    trained_on = cascade.whole.header_["data"]
+    if trained_on != origin:
+        raise Problem("%s: was trained on %s, and these are %s; run net4.py on them first"
+                      % (folder / "net4.npz", describe(trained_on), describe(origin)))
+    return cascade
+
+
+def net_points(net, images):
+    """What a whole-face net answers, as points (n, 34) in pixels."""
+    X = images.reshape((-1,) + net.layers_[0].shape[1:])
+    answer = unscale(net.predict(X))
+    points = np.full((len(images), len(ALL_COLUMNS)), np.nan, np.float32)
+    points[:, :answer.shape[1]] = answer
+    return points
+
+
+def both_ways(look, images, points=None):
+    """The mean of what `look(images, points)` answers on the faces and on their mirror images: points (n, 34)."""
+    mirrored = look(np.ascontiguousarray(images[:, :, ::-1]), None if points is None else mirror_faces(points))
+    return (look(images, points) + mirror_faces(mirrored)) / 2
+
+
+def whole_points(net, images):
+    """`net_points`, both ways: level 1."""
+    return both_ways(lambda faces, _: net_points(net, faces), images)
+
+
+def closer_points(nets, images, points, win):
+    """`look_closer`, both ways: levels 2 and 3."""
+    return both_ways(lambda faces, seen: look_closer(nets, faces, seen, win), images, points)
+
+
+def look_closer(nets, images, points, win):
+    """Each group's specialist in `nets` answers on crops around `points` (n, 34).  Returns new points."""
+    closer = points.copy()
+    for group, net in nets.items():
+        # the full scheme's points define the centre, here as in training (see first_scheme)
+        cut, centres = crops.crop(images, group_centres(points[:, :len(COLUMNS)], group), win)
+        answer = crops.from_crop(net.predict(cut[:, None]), centres, win)
+        own, source = own_columns(group)
+        closer[:, own] = answer[:, source]
+    return closer
+
+
+def own_columns(group):
+    """Which of ALL_COLUMNS a group answers for, and where in its answer they stand.
+
+    The nose's specialist learns the top lip only as a help; the mouth's answers for it.
+    """
+    names = columns(GROUPS[group])
+    own = [name for name in names if not (group == "N" and name.startswith("mouth"))]
+    return [ALL_COLUMNS.index(name) for name in own], [names.index(name) for name in own]
+
+
+def combine(points, levels):
+    """The mean of these levels' answers, where they have one."""
+    return nanmean(np.stack([points[level] for level in levels]), 0, empty=np.nan)

@@ -1,0 +1,41 @@
+"""Square windows cut out of faces, for the specialists of net5."""
+import numpy as np
+
+from fkp.keypoints import SIZE
+
+
+def corner(centres, win):
+    """Left upper corner (n, 2), in whole pixels, of a win x win window around `centres`, moved into the picture."""
+    return np.rint(np.asarray(centres) - win / 2).astype(int).clip(0, SIZE - win)
+
+
+def crop(images, centres, win):
+    """Cut win x win windows around `centres` (n, 2), x and y in pixels from the edge.
+
+    Returns crops (n, win, win) and their true centres (n, 2), see `corner`.
+    """
+    at = corner(centres, win)
+    return windows(images, at, win), middle(at, win)
+
+
+def windows(images, at, win):
+    """The win x win pixels (n, win, win) right of and below `at` (n, 2), whole pixels."""
+    offset = np.arange(win)
+    row = at[:, 1, None, None] + offset[:, None]
+    col = at[:, 0, None, None] + offset
+    return images[np.arange(len(images))[:, None, None], row, col]
+
+
+def middle(at, win):
+    """Centres (n, 2) of win x win windows with their corners at `at`."""
+    return (at + win / 2).astype(np.float32)
+
+
+def to_crop(points, centres, win):
+    """Points (n, 2k) in pixels of the face -> relative to the crop's centre, in units of win / 2."""
+    return ((points.reshape(len(points), -1, 2) - centres[:, None]) / (win / 2)).reshape(points.shape).astype(np.float32)
+
+
+def from_crop(targets, centres, win):
+    """Inverse of `to_crop`: a specialist's answer in pixels of the face."""
+    return (targets.reshape(len(targets), -1, 2) * (win / 2) + centres[:, None]).reshape(targets.shape).astype(np.float32)

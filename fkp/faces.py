@@ -1,0 +1,150 @@
+"""The faces: Kaggle's, or drawn ones where there are none; which rows a net uses, and which validate."""
+from collections import namedtuple
+from pathlib import Path
+
+import numpy as np
+
+from fkp import ROOT, Problem, files
+from fkp.data import drawn, reader
+from fkp.keypoints import ALL_COLUMNS, COLUMNS, split_schemes
+
+DATA = ROOT / "data"
+SEED = 42  # of the rows' order, as in the tutorial
+
+# keypoints (n, 34) in pixels, NaN = missing, or None for test faces; ids (n,) ImageId or None;
+# origin: a dict for the model file's header, {'file', 'fingerprint', 'drawn', 'rows'}; groups (n,) or None
+Faces = namedtuple("Faces", "images keypoints ids origin groups", defaults=[None])
+
+
+def read_faces(test=False, data=None, rows=None, groups=None):
+    """The raw faces in file order: uint8 images (n, 96, 96) and labels in pixels, both schemes apart.
+
+    `data` is the folder with Kaggle's CSVs; None means data/ here, or drawn
+    faces where it has no training.csv.  `groups` is a file with a person's
+    number per row: see `row_order`.  Raises Problem naming file, row and column.
+    """
+    name = "test.csv" if test else "training.csv"
+    if is_drawn(data):
+        raw = drawn.read_test(DATA, rows) if test else drawn.read_training(DATA, rows)
+        name = "drawn faces"
+    elif test:
+        raw = reader.read_test(Path(data or DATA) / name, rows)
+    else:
+        raw = reader.read_training(Path(data or DATA) / name, COLUMNS, rows)
+    origin = {"file": name, "fingerprint": raw.fingerprint, "drawn": name == "drawn faces", "rows": len(raw.images)}
+    numbers = None
+    if groups is not None:
+        numbers = read_groups(groups, len(raw.images), rows)
+        origin["groups"] = files.fingerprint_of(numbers)
+    return Faces(raw.images, None if test else split_schemes(raw.keypoints), raw.ids, origin, numbers)
+
+
+def read_groups(path, n_rows, rows=None):
+    """A whole number per line and row, int64 (n_rows,).  Raises Problem naming file and line."""
+    try:
+        lines = Path(path).read_text().split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Problem("%s: cannot be read (%s); it must hold a whole number per row of training.csv"
+                      % (path, error)) from None
+    for number, line in enumerate(lines, 1):
+        if not line.lstrip("-").isdecimal() or len(line) > 18:
+            raise Problem("%s, line %d: %.30r is no whole number; name each row's person by one" % (path, number, line))
+    if len(lines) != n_rows and (rows is None or len(lines) < n_rows):
+        raise Problem("%s: has %d lines, and training.csv %d rows; it must hold a whole number per row"
+                      % (path, len(lines), n_rows))
+    return np.array(lines[:n_rows], np.int64)
+
+
+def is_drawn(data=None):
+    """True where the faces are drawn: no folder was asked for and data/ holds no training.csv."""
+    return data is None and not (DATA / "training.csv").exists()
+
+
+def read_lookup(ids, data=None):
+    """IdLookupTable.csv: (row_ids, image_ids, features), features being indices into COLUMNS.
+
+    `ids` are the test faces' ImageIds; Problem if it asks for one that is not among them.
+    """
+    if is_drawn(data):
+        return drawn.read_lookup(COLUMNS)
+    path = Path(data or DATA) / "IdLookupTable.csv"
+    table = reader.read_lookup(path, COLUMNS)
+    reader.check_lookup(table, ids, path)
+    return table
+
+
+def row_order(n_rows, groups=None):
+    """The order in which rows are used; the first of them validate.
+
+    All rows are shuffled before any is dropped, so that every net, whatever
+    labels it needs, validates on the same faces.  With `groups` (n_rows,), a
+    person's number per row, a group's rows stay together.
+    """
+    random = np.random.RandomState(SEED)
+    if groups is None:
+        return random.permutation(n_rows)
+    names, member = np.unique(groups, return_inverse=True)
+    return np.argsort(random.permutation(len(names))[member], kind="stable")
+
+
+def select(found, cols=None, all_rows=False):
+    """Rows of `found` to use, in `row_order`, and their labels in pixels: (index (n,), y (n, k))."""
+    names = list(cols) if cols is not None else ALL_COLUMNS if all_rows else COLUMNS
+    unknown = [name for name in names if name not in ALL_COLUMNS]
+    if unknown:
+        raise Problem("cols: %r is no column; known are %s" % (unknown[0], ", ".join(ALL_COLUMNS)))
+    y = found.keypoints[:, [ALL_COLUMNS.index(name) for name in names]]
+    known = ~np.isnan(y)
+    usable = known.any(axis=1) if all_rows else known.all(axis=1)
+    order = row_order(len(y), found.groups)
+    keep = order[usable[order]]
+    if len(keep) < 5:
+        raise Problem("%s: %d rows have the labels asked for (%s, ...); training needs 5 or more"
+                      % (found.origin["file"], len(keep), names[0]))
+    return keep, y[keep]
+
+
+def validation_first(found):
+    """(order (n,), cut): rows `order[:cut]` are those that no net here trains on.
+
+    nolearn lets the first fifth of the rows a net can use validate; `cut`
+    counts the rows up to the last of them that every net leaves out.  With
+    groups it is the end of the group in which a fifth of all rows is reached.
+    """
+    order = row_order(len(found.keypoints), found.groups)
+    if found.groups is not None:
+        ends = np.flatnonzero(np.diff(found.groups[order])) + 1
+        return order, int(next(iter(ends[ends >= len(order) / 5]), len(order)))
+    known = ~np.isnan(found.keypoints[order])
+    usable = known[:, :len(COLUMNS)].all(1), known.any(1)  # by nets for complete rows, and for all
+    for rows, kind in zip(usable, ("all labels", "any label")):
+        if rows.sum() < 5:
+            raise Problem("%s: %d rows have %s; validation needs 5 or more"
+                          % (found.origin["file"], rows.sum(), kind))
+    return order, min(np.flatnonzero(rows)[rows.sum() // 5 - 1] + 1 for rows in usable)
+
+
+class FirstRows:
+    """nolearn's `train_split`: the first n rows validate."""
+
+    def __init__(self, n):
+        self.n = n
+
+    def __call__(self, X, y, net):
+        return X[self.n:], X[:self.n], y[self.n:], y[:self.n]
+
+
+def split_for(found, all_rows=False):
+    """A `train_split` for what `load` returns of these faces: by group, or None for nolearn's own."""
+    if found.groups is None:
+        return None
+    order, cut = validation_first(found)
+    keep, _ = select(found, all_rows=all_rows)
+    return FirstRows(int(np.isin(keep, order[:cut]).sum()))
+
+
+def describe(origin):
+    """'drawn faces' or 'training.csv (7049 rows, 1f0c...)'."""
+    if origin.get("drawn"):
+        return "drawn faces (%s rows)" % origin.get("rows")
+    return "%s (%s rows, %.8s)" % (origin.get("file"), origin.get("rows"), origin.get("fingerprint"))
