@@ -34,8 +34,7 @@ class AugmentBatchIterator(FlipBatchIterator):
     """Besides mirroring, turns, scales, shifts and relights every face (uint8), while the net trains on others."""
 
     def transform(self, Xb, yb):
-        faces, points = augmentation.warp(Xb.reshape(-1, load.SIZE, load.SIZE), load.unscale(yb), self.random)
-        faces = augmentation.relight(faces, self.random)
+        faces, points = augmentation.faces(Xb.reshape(-1, load.SIZE, load.SIZE), load.unscale(yb), self.random)
         return super().transform(faces.reshape(Xb.shape), load.scale(points))
 
     def __iter__(self):

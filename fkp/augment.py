@@ -11,6 +11,16 @@ LIGHT = 0.2           # contrast changes by so much, brightness by as much of 12
 EDGE = 18             # pixels of the picture's edge repeated outside it, where a turned picture shows them
 
 
+def faces(images, points, random):
+    """Another picture of each face, all that augmentation does to it: the place for a new idea.
+
+    images (n, 96, 96) uint8; points (n, 2k) in pixels from the edge, NaN
+    where missing.  Returns new arrays of the same shapes.
+    """
+    images, points = warp(images, points, random)
+    return relight(images, random), points
+
+
 class Warp:
     """A turn, a scale and a shift for each of n faces of size x size pixels, drawn at random."""
 
@@ -47,11 +57,7 @@ def _window(face, back, old, win):
 
 
 def warp(images, points, random):
-    """Turn, scale and shift faces, each in its own way.
-
-    images (n, 96, 96) uint8; points (n, 2k) in pixels from the edge, NaN
-    where missing.  Returns new arrays of the same shapes.
-    """
+    """Turn, scale and shift faces, each in its own way; arrays as for `faces`."""
     size = images.shape[-1]
     drawn = Warp(len(images), size, random)
     return drawn.windows(images, np.zeros((len(images), 2)), size), drawn.points(points)

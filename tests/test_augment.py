@@ -68,6 +68,20 @@ def test_light_changes_but_stays_in_range():
     np.testing.assert_array_equal(images, before)
 
 
+def test_no_light_makes_bright_pixels_dark():
+    ramps = np.tile(np.arange(256, dtype=np.uint8), (50, 1, 1))
+    lit = augment.relight(ramps, np.random.RandomState(1))
+    assert (np.diff(lit.astype(int), axis=2) >= 0).all()  # beyond 255 a byte begins again at 0
+
+
+def test_whole_faces_are_warped_and_relit():
+    images, points = spots()
+    warped, moved = augment.warp(images, points, np.random.RandomState(1))
+    faces, labels = augment.faces(images, points, np.random.RandomState(1))
+    np.testing.assert_array_equal(labels, moved)
+    assert faces.dtype == np.uint8 and faces.shape == images.shape and not np.array_equal(faces, warped)
+
+
 def test_batches_made_ahead_are_the_same_in_the_same_order():
     assert list(augment.ahead([1, 2, 3])) == [1, 2, 3]
     assert list(augment.ahead([])) == []

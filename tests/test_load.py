@@ -224,6 +224,12 @@ def test_a_crop_is_where_it_says():
     np.testing.assert_array_equal(crops[1][:, 0], np.arange(11, 49))
 
 
+@pytest.mark.parametrize("centre, left", [(50.0, 31), (50.4, 31), (50.6, 32), (49.6, 31)])
+def test_a_crop_begins_at_the_nearest_whole_pixel(centre, left):
+    crops, centres = load.crop(coordinates()[:1], np.array([[centre, 30.0]]), 38)
+    assert crops[0][0, 0] == left and centres[0, 0] == left + 19
+
+
 @pytest.mark.parametrize("centre, corner", [((0, 0), (0, 0)), ((96, 96), (58, 58)), ((3, 90), (0, 58)),
                                             ((200, -50), (58, 0))])
 def test_a_crop_at_the_border_is_moved_inside(centre, corner):
