@@ -14,3 +14,8 @@ class Problem(Exception):
     def __str__(self):
         """What a hostile file smuggled in cannot steer the terminal."""
         return "".join(c if c.isprintable() else repr(c)[1:-1] for c in super().__str__())
+
+
+from . import endings
+
+endings.watch_imports()

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 from fkp import backend, models, training
-from fkp.backend import gpu
+from fkp.backend import checks, gpu
 
 ROOT = Path(__file__).resolve().parent.parent
 FACES = 12
@@ -177,7 +177,7 @@ def test_a_device_that_cannot_start_is_one_line_and_not_the_cpu():
     assert done.stdout == ""
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1
-    assert lines[0].startswith("device=opencl99:0 was asked for, but Theano cannot use it: ")
+    assert lines[0].startswith("net1.py: device=opencl99:0 was asked for, but Theano cannot use it: ")
 
 
 def test_theanos_warnings_are_not_kept_back():
@@ -186,7 +186,7 @@ def test_theanos_warnings_are_not_kept_back():
 
 @pytest.mark.parametrize("version, enabled, refused", [
     (7605, "auto", False), (8902, "auto", True), (8902, "False", False), (90100, "True", True)])
-def test_a_cudnn_that_theano_cannot_compile_with_is_named(version, enabled, refused, monkeypatch, capsys):
+def test_a_cudnn_that_theano_cannot_compile_with_is_named(version, enabled, refused, monkeypatch):
     import theano
     from theano.gpuarray import dnn
 
@@ -199,9 +199,8 @@ def test_a_cudnn_that_theano_cannot_compile_with_is_named(version, enabled, refu
     monkeypatch.setattr(dnn, "version", lambda: version)
     if not refused:
         return gpu._check_cudnn()
-    with pytest.raises(SystemExit):
+    with pytest.raises(checks.NotReady, match="cuDNN %d was found" % version):
         gpu._check_cudnn()
-    assert "cuDNN %d was found" % version in capsys.readouterr().err
 
 
 if __name__ == "__main__":

@@ -6,19 +6,22 @@ default: where they are available), `1` (fail where they are not) or `0`.
 """
 from . import checks
 
-checks.check_python()
-checks.check_compiler()
-from . import compat, gpu, settings
+__all__ = ["describe", "prepare", "set_precision", "threads"]
 
-settings.apply()
-compat.restore()
-gpu.listen()
-compat.restore_downsample()  # imports Theano
-compat.steady_cache()
-from . import start  # imports Lasagne and nolearn
+
+def prepare():
+    """What happens before the first net is built, in the only order that works.  Raises NotReady, a Problem."""
+    checks.check_python()      # first: nothing below need parse on an older one
+    checks.check_compiler()    # before Theano looks for it, and says less
+    from . import settings
+    settings.apply()           # before NumPy: its OpenBLAS reads the number of threads when it is loaded
+    from . import compat, gpu  # imports NumPy
+    compat.install()           # before Theano, Lasagne and nolearn, which ask for the old names
+    gpu.listen()               # before Theano, which reports a GPU that does not start when it is imported
+    from . import start        # imports the three
+    gpu.prepare()              # before our Ops: they are for the CPU only
+    start.start()
+
+
+prepare()
 from .start import describe, set_precision, threads
-
-__all__ = ["describe", "set_precision", "threads"]
-compat.restore_estimator()
-gpu.prepare()
-start.start()

@@ -2,19 +2,19 @@
 import os
 import sys
 
+from .. import Problem
+
 OLDEST, NEWEST = (3, 9), (3, 11)
 
 
-def fail(line):
-    """One line on stderr, exit code 2."""
-    sys.stderr.write(line + "\n")
-    raise SystemExit(2)
+class NotReady(Problem, ImportError):
+    """Why the backend cannot run here: `import load` raises it, and the scripts end with its line and exit code 2."""
 
 
 def check_python(version=sys.version_info):
     if not OLDEST <= tuple(version[:2]) <= NEWEST:
-        fail("Python %d.%d to %d.%d is needed, this is %d.%d: Theano 1.0.5 cannot be installed on others; "
-             "use for example python3.11 -m venv venv" % (OLDEST + NEWEST + tuple(version[:2])))
+        raise NotReady("Python %d.%d to %d.%d is needed, this is %d.%d: Theano 1.0.5 cannot be installed on others; "
+                       "use for example python3.11 -m venv venv" % (OLDEST + NEWEST + tuple(version[:2])))
 
 
 def check_compiler():
@@ -25,7 +25,7 @@ def check_compiler():
     if "cxx=" in os.environ.get("THEANO_FLAGS", ""):
         return
     if not shutil.which("g++"):
-        fail("no C++ compiler was found, Theano needs one: apt-get install g++ python3-dev")
+        raise NotReady("no C++ compiler was found, Theano needs one: apt-get install g++ python3-dev")
     header = os.path.join(sysconfig.get_paths()["include"], "Python.h")
     if not os.path.isfile(header):
-        fail("%s was not found, Theano needs Python's headers: apt-get install python3-dev" % header)
+        raise NotReady("%s was not found, Theano needs Python's headers: apt-get install python3-dev" % header)

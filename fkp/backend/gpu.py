@@ -31,8 +31,8 @@ def prepare():
 
     logging.getLogger("theano.gpuarray").removeFilter(_keep)
     if _first_error:
-        checks.fail("device=%s was asked for, but Theano cannot use it: %s.  %s"
-                    % (theano.config.device, _reason(_first_error[0]), _devices()))
+        raise checks.NotReady("device=%s was asked for, but Theano cannot use it: %s.  %s"
+                              % (theano.config.device, _reason(_first_error[0]), _devices()))
     for context in contexts():
         if context.kind == b"opencl":
             _check_blas(context)
@@ -106,8 +106,8 @@ def _check_blas(context):
     try:
         pygpu.blas.gemm(1, x, x, 0, x.copy(), overwrite_c=True)
     except pygpu.gpuarray.GpuArrayException as error:
-        checks.fail("%s: no BLAS for OpenCL (%s): install CLBlast with its development files, "
-                    "apt-get install libclblast-dev" % (context.dev, _text(error.args[0])))
+        raise checks.NotReady("%s: no BLAS for OpenCL (%s): install CLBlast with its development files, "
+                              "apt-get install libclblast-dev" % (context.dev, _text(error.args[0])))
 
 
 def _mend_nan():
@@ -141,5 +141,6 @@ def _check_cudnn():
     from theano.gpuarray import dnn
 
     if config.dnn.enabled != "False" and dnn.dnn_present() and dnn.version() >= CUDNN_TOO_NEW:
-        checks.fail("cuDNN %d was found, Theano 1.0.5 compiles with cuDNN 5 to 7: set dnn.base_path to such a one, "
-                    "or do without: THEANO_FLAGS=device=%s,dnn.enabled=False" % (dnn.version(), config.device))
+        raise checks.NotReady("cuDNN %d was found, Theano 1.0.5 compiles with cuDNN 5 to 7: set dnn.base_path to such "
+                              "a one, or do without: THEANO_FLAGS=device=%s,dnn.enabled=False"
+                              % (dnn.version(), config.device))

@@ -27,7 +27,7 @@ def mode():
     """FKP_ONEDNN: 'auto', '0' or '1'."""
     value = os.environ.get("FKP_ONEDNN", "auto")
     if value not in ("auto", "0", "1"):
-        checks.fail("FKP_ONEDNN is auto, 0 or 1, not %r" % value)
+        raise checks.NotReady("FKP_ONEDNN is auto, 0 or 1, not %r" % value)
     return value
 
 

@@ -25,7 +25,7 @@ def start():
     except library.Unavailable as error:
         reason = str(error)
         if os.environ.get("FKP_ONEDNN") == "1":
-            checks.fail("FKP_ONEDNN=1 asks for oneDNN, but: %s" % reason)
+            raise checks.NotReady("FKP_ONEDNN=1 asks for oneDNN, but: %s" % reason)
         return
     _link(path.parent)
     _install()

@@ -1,0 +1,39 @@
+"""nolearn's NeuralNet with scikit-learn 0.22 and later: they read every parameter by name, and compare a clone's by `is`.
+
+The two functions at the end are what a clone and an unpickled net are made by.
+"""
+import copy
+
+import numpy as np
+
+
+def restore(base):
+    """After `nolearn.lasagne.base`."""
+    net = base.NeuralNet
+    net.loss = net.X_tensor_type = None  # arguments that NeuralNet refuses and does not keep
+    net.__sklearn_clone__ = untrained_copy
+    net.__reduce_ex__ = lambda net, protocol: (unpickled, (type(net), vars(net)))
+
+
+def untrained_copy(net):
+    """What sklearn.base.clone returns: a net of the same parameters, with handlers of its own."""
+    from nolearn.lasagne.handlers import RememberBestWeights
+
+    params = copy.deepcopy(net.get_params(deep=False))
+    verbose = params.pop("verbose")  # it would print twice: the lists of handlers hold the printing ones already
+    for handler in params["on_epoch_finished"]:
+        if isinstance(handler, RememberBestWeights):
+            handler.best_weights, handler.best_weights_loss, handler.best_weights_epoch = None, np.inf, None
+    twin = type(net)(**params)
+    twin.verbose = verbose
+    return twin
+
+
+def unpickled(kind, state):
+    """What a pickled net becomes in joblib's worker processes: standing in this module, it has Lasagne importable.
+
+    (nolearn's own way compiles a net that nobody has trained yet.)
+    """
+    net = kind.__new__(kind)
+    vars(net).update(state)
+    return net
