@@ -2,7 +2,7 @@
 
     python net4.py                 # up to 3,000 epochs
     python net4.py --all-rows      # the incomplete rows as well
-    python net4.py --augment       # turned, scaled, shifted, relit faces too
+    python net4.py --augment       # heads turned aside, tilted, scaled, shifted, relit too
     python net4.py --tuned         # settings that learn faster
 
 Dropout keeps the wider net (16,561,502 parameters) from learning faces by
@@ -31,7 +31,7 @@ HIDDEN = 1000
 
 
 class AugmentBatchIterator(FlipBatchIterator):
-    """Besides mirroring, turns, scales, shifts and relights every face (uint8), while the net trains on others."""
+    """Besides mirroring, makes another picture of every face (uint8), while the net trains on others."""
 
     def transform(self, Xb, yb):
         faces, points = augmentation.faces(Xb.reshape(-1, load.SIZE, load.SIZE), load.unscale(yb), self.random)
@@ -167,7 +167,8 @@ def main():
     p = cli.parser(__doc__, "data", "models", "epochs", "seed", "rows", "groups", "resume", "precision")
     p.add_argument("--all-rows", action="store_true",
                    help="train on incomplete rows too: a missing label costs nothing (34 outputs)")
-    p.add_argument("--augment", action="store_true", help="turn, scale, shift and relight the faces at random")
+    p.add_argument("--augment", action="store_true",
+                   help="turn heads aside, tilt, scale, shift and relight the faces at random")
     p.add_argument("--tuned", action="store_true", help="settings that learn faster: other initial weights, learning "
                    "rate and dropout")
     p.add_argument("--hidden", metavar="N", type=cli.count, default=HIDDEN,

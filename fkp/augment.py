@@ -1,32 +1,111 @@
-"""Faces turned, scaled, shifted and relit at random: more faces than there are, batch by batch."""
+"""Faces turned aside, tilted, scaled, shifted and relit at random: more faces than there are, batch by batch."""
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from PIL import Image
 
-TURN = np.deg2rad(9)  # each way: heads in Kaggle's pictures lean about so much
-SCALE = 0.1           # smaller or larger by so much
-SHIFT = 3.0           # pixels each way
-LIGHT = 0.2           # contrast changes by so much, brightness by as much of 128
-EDGE = 18             # pixels of the picture's edge repeated outside it, where a turned picture shows them
+from fkp.keypoints import ALL_COLUMNS
+
+ASIDE = np.deg2rad(35)  # heads turn aside by up to so much, each way,
+TURNED = 0.6            # so many of them
+TILT = np.deg2rad(20)   # each way, in the plane of the picture
+SCALE = 0.25            # smaller or larger by so much
+SHIFT = 10.0            # pixels each way
+LIGHT = 0.3             # contrast changes by so much, brightness by as much of 128
+EDGE = 40               # pixels of the picture's edge repeated outside it, where a warped picture shows them
+
+# The head that `Turn` knows: an upright cylinder with a nose.  Lengths are in its radii.
+RADIUS = 1.15           # distances between the eyes
+NECK = 0.6              # from the axis of the cylinder forwards to that about which the head turns
+NOSE = 0.25             # how far the tip stands out
+SPREAD = 0.25           # standard deviation of the bell that is the nose
+TIP = 0.17              # the nose's tip above its base, for faces on which the base is marked
+STEPS = 12              # of a sum that converges: each is at most half of the one before
+LEFT_EYE, RIGHT_EYE, NOSE_TIP, NOSE_BASE = (
+    ALL_COLUMNS.index(name + "_x") // 2 for name in ("left_eye_center", "right_eye_center", "nose_tip", "nose_base"))
 
 
 def faces(images, points, random):
     """Another picture of each face, all that augmentation does to it: the place for a new idea.
 
-    images (n, 96, 96) uint8; points (n, 2k) in pixels from the edge, NaN
-    where missing.  Returns new arrays of the same shapes.
+    images (n, 96, 96) uint8; points (n, 30 or 34), columns as
+    keypoints.ALL_COLUMNS, in pixels from the edge, NaN where missing.  Returns
+    new arrays of the same shapes.
     """
-    images, points = warp(images, points, random)
+    n = len(images)
+    aside = Turn(points, random.uniform(-ASIDE, ASIDE, n) * (random.uniform(size=n) < TURNED))
+    images, points = warp(aside.images(images), aside.points(points), random)
     return relight(images, random), points
 
 
+class Turn:
+    """Each of n heads turned aside by its `angle` (n,), radians, positive towards larger x.
+
+    The head is a cylinder with a nose, placed by its face's `points`, as
+    `faces` takes them; one without eyes or nose among them is not turned.
+    Pixels move along their row, as far as they are in front of the neck.
+    """
+
+    def __init__(self, points, angle):
+        xy = np.full((len(points), len(ALL_COLUMNS) // 2, 2), np.nan, np.float32)
+        xy[:, :points.shape[1] // 2] = points.reshape(len(points), -1, 2)
+        radius = RADIUS * np.hypot(*(xy[:, LEFT_EYE] - xy[:, RIGHT_EYE]).T)
+        tip = np.where(np.isnan(xy[:, NOSE_TIP]), xy[:, NOSE_BASE] - radius[:, None] * [0, TIP], xy[:, NOSE_TIP])
+        self.turned = np.flatnonzero((angle != 0) & (radius > 0) & np.isfinite(tip).all(1))
+        one_each = self.turned[:, None, None]  # (t, 1, 1): beside rows and columns of pixels
+        self.angle, self.radius = angle.astype(np.float32)[one_each], radius[one_each]
+        self.middle = np.nanmean(xy[self.turned, :, :1], 1, keepdims=True)  # of the face: the cylinder's front
+        nose_x, self.nose_y = tip.astype(np.float32).T[..., one_each]
+        self.nose_x = self.around((nose_x - self.middle) / self.radius) + NOSE * np.sin(self.angle)
+
+    def around(self, x):
+        """Where the cylinder's x (t, 1, k) goes, in radii right of the middle."""
+        return roll(x, self.angle) - NECK * np.sin(self.angle)
+
+    def further(self, x, y):
+        """How much further than the cylinder goes what arrives at x, in radii, and y, in pixels."""
+        bell = np.exp(((x - self.nose_x) / SPREAD) ** 2 / -2)
+        return bell * np.exp(((y - self.nose_y) / (SPREAD * self.radius)) ** 2 / -2) * NOSE * np.sin(self.angle)
+
+    def points(self, points):
+        """Where points (n, 2k) go, in pixels from the edge; NaN stays NaN."""
+        moved = points.copy()
+        x, y = points[self.turned, None, 0::2], points[self.turned, None, 1::2]
+        around = new = self.around((x - self.middle) / self.radius)
+        for _ in range(STEPS):
+            new = around + self.further(new, y)
+        moved[self.turned, 0::2] = (new * self.radius + self.middle)[:, 0]
+        return moved
+
+    def images(self, images):
+        """The turned uint8 images (n, size, size): each pixel fetched, by the inverse of `points`, from its row."""
+        size = images.shape[-1]
+        at = np.arange(size, dtype=np.float32) + np.float32(0.5)
+        x, y = (at - self.middle) / self.radius, at[:, None]
+        front = x + NECK * np.sin(self.angle) - self.further(x, y)
+        old = (roll(front, -self.angle) * self.radius + self.middle - np.float32(0.5)).clip(0, size - 1)
+        left = old.astype(np.intp).clip(0, size - 2)
+        before = images[self.turned]
+        pixels, right = (np.take_along_axis(before, left + i, 2).astype(np.float32) for i in (0, 1))
+        pixels += (right - pixels) * (old - left) + np.float32(0.5)  # uint8 cuts off, so this rounds
+        after = images.copy()
+        after[self.turned] = pixels
+        return after
+
+
+def roll(x, angle):
+    """Where x on a cylinder of radius 1 goes as it rolls by `angle`; what is beside it, or hidden then, moves along."""
+    cos = np.cos(angle)
+    seen = x.clip(np.where(angle > 0, -1, -cos), np.where(angle > 0, cos, 1))
+    return np.sin(np.arcsin(seen) + angle) + x - seen
+
+
 class Warp:
-    """A turn, a scale and a shift for each of n faces of size x size pixels, drawn at random."""
+    """A tilt, a scale and a shift for each of n faces of size x size pixels, drawn at random."""
 
     def __init__(self, n, size, random):
-        turn, scale = random.uniform(-TURN, TURN, n), np.exp(random.uniform(-SCALE, SCALE, n))
-        cos, sin = np.cos(turn), np.sin(turn)
+        tilt, scale = random.uniform(-TILT, TILT, n), np.exp(random.uniform(-SCALE, SCALE, n))
+        cos, sin = np.cos(tilt), np.sin(tilt)
         rotation = np.array([[cos, -sin], [sin, cos]]).transpose(2, 0, 1)
         self.size = size
         self.there = rotation * scale[:, None, None]                        # (n, 2, 2): from old to new,
@@ -57,7 +136,7 @@ def _window(face, back, old, win):
 
 
 def warp(images, points, random):
-    """Turn, scale and shift faces, each in its own way; arrays as for `faces`."""
+    """Tilt, scale and shift faces, each in its own way; arrays as for `faces`."""
     size = images.shape[-1]
     drawn = Warp(len(images), size, random)
     return drawn.windows(images, np.zeros((len(images), 2)), size), drawn.points(points)

@@ -1,6 +1,8 @@
-"""Faces turned, scaled, shifted and relit: labels stay with what they mark."""
+"""Faces turned aside, tilted, scaled, shifted and relit: labels stay with what they mark."""
+import load
 import numpy as np
 import pytest
+from scipy.ndimage import map_coordinates
 
 from fkp import augment
 
@@ -19,6 +21,61 @@ def places(images):
     grid = np.arange(96) + 0.5
     total = weights.sum((1, 2))
     return np.stack([(weights.sum(1) * grid).sum(1), (weights.sum(2) * grid).sum(1)], 1) / total[:, None]
+
+
+def heads(n):
+    """Labels (n, 34) of straight heads in the middle of the picture, full scheme."""
+    labels = np.full((1, len(load.ALL_COLUMNS)), np.nan, np.float32)
+    for name, place in {"left_eye_center": (66, 38), "right_eye_center": (30, 38), "nose_tip": (48, 58)}.items():
+        labels[0, [load.ALL_COLUMNS.index(name + axis) for axis in ("_x", "_y")]] = place
+    return labels.repeat(n, 0)
+
+
+@pytest.mark.parametrize("degrees", [-35, -10, 20, 35])
+def test_a_label_stays_on_its_pixel_as_the_head_turns(degrees):
+    points = np.random.RandomState(0).uniform(30, 66, (40, 10)).astype(np.float32)
+    before = points.copy()
+    ramp = np.tile(np.arange(96, dtype=np.uint8) * 2, (40, 96, 1))  # grey says where a pixel comes from
+    turn = augment.Turn(heads(40), np.full(40, np.deg2rad(degrees)))
+    moved, images = turn.points(points), turn.images(ramp)
+    for image, old, new in zip(images, points, moved):
+        grey = map_coordinates(image.astype(float), [new[1::2] - 0.5, new[0::2] - 0.5], order=1)
+        np.testing.assert_allclose(grey / 2 + 0.5, old[0::2], atol=0.4)
+    assert np.abs(moved - points).max() > abs(degrees) / 10 and (moved[:, 1::2] == points[:, 1::2]).all()
+    np.testing.assert_array_equal(points, before)
+    assert (ramp == ramp[0, 0]).all()
+
+
+def test_the_nose_points_where_the_head_looks():
+    labels, base = heads(2), heads(2)
+    nose = [load.ALL_COLUMNS.index("nose_tip" + axis) for axis in ("_x", "_y")]
+    base[:, [load.ALL_COLUMNS.index("nose_base" + axis) for axis in ("_x", "_y")]] = base[:, nose] + [0, 7]
+    base[:, nose] = np.nan
+    for known in labels, base:
+        moved = augment.Turn(known, np.deg2rad([-30.0, 30.0])).points(known)
+        eyes, noses = moved[:, [0, 2]].mean(1), np.nanmean(moved[:, [20, 30]], 1)
+        assert noses[0] < eyes[0] - 5 and noses[1] > eyes[1] + 5
+        assert (np.ptp(moved[:, [0, 2]], 1) < 0.9 * 36).all()  # and the eyes come closer together
+
+
+def test_a_head_without_eyes_or_nose_is_not_turned():
+    labels = heads(4)
+    labels[0, 0] = labels[1, 20] = np.nan
+    labels[2, :2] = labels[2, 2:4]
+    turn = augment.Turn(labels, np.array([0.5, 0.5, 0.5, 0.0]))
+    images = np.random.RandomState(0).randint(0, 256, (4, 96, 96)).astype(np.uint8)
+    np.testing.assert_array_equal(turn.images(images), images)
+    np.testing.assert_array_equal(turn.points(labels), labels)
+
+
+def test_faces_keep_their_number_and_what_is_missing():
+    images, _ = spots()
+    before, labels = images.copy(), heads(40)
+    for known in labels, labels[:, :30]:
+        new, moved = augment.faces(images, known, np.random.RandomState(0))
+        assert new.shape == images.shape and new.dtype == np.uint8 and moved.dtype == np.float32
+        np.testing.assert_array_equal(np.isnan(moved), np.isnan(known))
+    np.testing.assert_array_equal(images, before)
 
 
 def test_a_label_stays_on_what_it_marks():
@@ -47,6 +104,8 @@ def test_a_flat_picture_has_no_edges_after_turning():
     warped, _ = augment.warp(np.full((20, 96, 96), 77, np.uint8), np.zeros((20, 2), np.float32),
                              np.random.RandomState(0))
     assert (warped == 77).all()
+    turn = augment.Turn(heads(20), np.linspace(-0.6, 0.6, 20))
+    assert (turn.images(np.full((20, 96, 96), 77, np.uint8)) == 77).all()
 
 
 def test_a_window_is_cut_out_of_the_warped_face():
@@ -76,7 +135,9 @@ def test_no_light_makes_bright_pixels_dark():
 
 def test_whole_faces_are_warped_and_relit():
     images, points = spots()
-    warped, moved = augment.warp(images, points, np.random.RandomState(1))
+    random = np.random.RandomState(1)
+    random.uniform(size=80)  # by how much 40 heads would turn, had they two eyes
+    warped, moved = augment.warp(images, points, random)
     faces, labels = augment.faces(images, points, np.random.RandomState(1))
     np.testing.assert_array_equal(labels, moved)
     assert faces.dtype == np.uint8 and faces.shape == images.shape and not np.array_equal(faces, warped)
