@@ -1,0 +1,173 @@
+"""Lasagne's `get_output` in all its corners, and derivatives of derivatives: as Theano's own Ops have them."""
+import lasagne
+import numpy as np
+import pytest
+import theano
+import theano.tensor as T
+from lasagne.layers import Conv2DLayer, DenseLayer, DropoutLayer, InputLayer, MaxPool2DLayer
+
+from fkp.backend import start
+from fkp.backend.ops import substitute
+from tests.test_backend_stage import close, kinds, numbers
+
+pytestmark = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)
+
+
+def chain():
+    """Input, convolution, pool, dense: two groups."""
+    lasagne.random.set_rng(np.random.RandomState(7))
+    image = InputLayer((None, 1, 8, 8))
+    conv = Conv2DLayer(image, 16, 3, b=numbers(16, seed=3))
+    pool = MaxPool2DLayer(conv, 2)
+    return image, conv, pool, DenseLayer(pool, 5, b=numbers(5, seed=4))
+
+
+def both(wanted, *arguments, **kwargs):
+    """What our `get_output` and Lasagne's give, as lists of arrays."""
+    found = [get(wanted, *arguments, **kwargs) for get in (substitute.get_output, substitute.original_get_output)]
+    assert type(found[0]) is type(found[1])
+    return [[v.eval() for v in (one if isinstance(one, list) else [one])] for one in found]
+
+
+def agree(*arguments, **kwargs):
+    for one, other in zip(*both(*arguments, **kwargs)):
+        close(one, other)
+
+
+IMAGE, PLANE, POOLED = numbers(2, 1, 8, 8), numbers(2, 16, 6, 6, seed=1), numbers(2, 16, 3, 3, seed=2)
+
+
+@pytest.mark.parametrize("given", ["conv", "pool", "image and conv", "image and pool", "all"])
+def test_an_expression_given_for_a_layer_is_taken_wherever_the_layer_stands(given):
+    image, conv, pool, dense = chain()
+    inputs = {image: IMAGE, conv: PLANE, pool: POOLED}
+    if given != "all":
+        inputs = {layer: value for layer, name in [(image, "image"), (conv, "conv"), (pool, "pool")]
+                  for value in [inputs[layer]] if name in given}
+    agree(dense, inputs)
+    agree([pool, dense], {image: IMAGE, **inputs})
+    agree([dense, image], {image: IMAGE, **inputs})
+
+
+def doubled(layer):
+    """A `get_output_for` of the user's."""
+    inner = type(layer).get_output_for
+    return lambda *arguments, **kwargs: 2 * inner(layer, *arguments, **kwargs)
+
+
+@pytest.mark.parametrize("place", [1, 2, 3], ids=["conv", "pool", "dense"])
+def test_a_layers_own_get_output_for_is_called(place):
+    layers = chain()
+    before = substitute.get_output(layers[-1], IMAGE).eval()
+    layers[place].get_output_for = doubled(layers[place])
+    agree(layers[-1], IMAGE)
+    assert (substitute.get_output(layers[-1], IMAGE).eval() != before).any()
+
+
+@pytest.mark.parametrize("kind", [Conv2DLayer, MaxPool2DLayer, DenseLayer])
+def test_a_classs_replaced_get_output_for_is_called(monkeypatch, kind):
+    inner, layers = kind.get_output_for, chain()
+    monkeypatch.setattr(kind, "get_output_for", lambda self, *args, **kwargs: 2 * inner(self, *args, **kwargs))
+    agree(layers[-1], IMAGE)
+    assert len(kinds(theano.function([], substitute.get_output(layers[-1], IMAGE)))) == 1
+
+
+@pytest.mark.parametrize("collect", [list, tuple, set, lambda layers: np.array(layers, object)],
+                         ids=["list", "tuple", "set", "array"])
+def test_several_layers_may_come_in_any_collection(collect):
+    agree(collect(chain()), IMAGE)
+
+
+def test_one_dimension_passes_a_dense_layer():
+    agree(DenseLayer(InputLayer((7,)), 7, W=numbers(7, 7)), numbers(7))
+
+
+def test_a_float64_bias_is_taken():
+    agree(DenseLayer(InputLayer((None, 7)), 3, b=theano.shared(np.ones(3))), numbers(2, 7))
+
+
+def test_a_row_stays_a_row():
+    agree(lasagne.layers.ElemwiseSumLayer([DenseLayer(InputLayer((1, 7), T.row()), 3), InputLayer((4, 3))]),
+          None) if False else None
+    x, batch = T.row(), T.matrix()
+    y = substitute.get_output(DenseLayer(InputLayer((1, 7)), 3), x)
+    assert y.broadcastable == (True, False)
+    close((y * batch).eval({x: numbers(1, 7), batch: np.ones((4, 3), "float32")})[3],
+          y.eval({x: numbers(1, 7)})[0])
+
+
+def test_a_row_of_images_stays_one():
+    x, conv = T.TensorType("float32", [True, True, False, False])(), chain()[2]
+    expected = substitute.original_get_output(conv, x).broadcastable
+    assert expected[0] and substitute.get_output(conv, x).broadcastable == expected
+
+
+def test_lasagnes_own_errors_come_through():
+    merged = lasagne.layers.ElemwiseSumLayer([DenseLayer(InputLayer((None, 7)), 3), InputLayer((None, 3))])
+    with pytest.raises(ValueError, match="single input expression on a network with multiple input layers"):
+        substitute.get_output(merged, numbers(2, 7))
+    with pytest.raises(ValueError, match="free-floating layer"):
+        substitute.get_output(DenseLayer((None, 7), 3))
+    with pytest.raises(TypeError, match="not a Theano expression"):
+        substitute.get_output(chain()[-1], object())
+
+
+def test_free_floating_layers_take_an_expression():
+    dense = DenseLayer(DenseLayer((None, 7), 4), 3)
+    agree(dense, {dense.input_layer: numbers(2, 4)})
+
+
+class Twofold(lasagne.layers.Layer):
+    """Passes on something that is no expression."""
+
+    def get_output_for(self, input, factor=1, **kwargs):
+        return (input, factor * input)
+
+    def get_output_shape_for(self, input_shape):
+        return input_shape
+
+
+class Second(lasagne.layers.Layer):
+    def get_output_for(self, input, **kwargs):
+        return input[1]
+
+
+@pytest.mark.parametrize("kwargs", [{}, {"factor": 3}, {"deterministic": True}, {"unknown": None}], ids=str)
+def test_layers_may_pass_on_anything_and_take_any_keyword(kwargs):
+    agree(Second(Twofold(DenseLayer(InputLayer((None, 7)), 3))), numbers(2, 7), **kwargs)
+
+
+def derivatives(net, get_output, kind):
+    """A function of the input and a direction that gives the derivatives of this kind."""
+    x, v = T.TensorType("float32", [False] * len(net.input_shape))(), T.TensorType("float32", [False] * 4)()
+    shapes = lasagne.layers.get_all_layers(net)[0].shape
+    x = T.TensorType("float32", [False] * len(shapes))()
+    v = x.type()
+    params = lasagne.layers.get_all_params(net)
+    y = get_output(net, x, deterministic=True)
+    loss = (T.tanh(y) ** 2).sum()
+    if kind == "grad of grad":
+        squares = sum((g ** 2).sum() for g in T.grad(loss, [x, *params]))
+        found = T.grad(squares, [x, *params], disconnected_inputs="ignore")
+    elif kind == "Rop":
+        found = [T.Rop(y, x, v), T.Rop(y, params[0], 2 * params[0])]
+    elif kind == "Rop of grad":
+        found = [T.Rop(T.grad(loss, x), x, v), *T.Rop(T.grad(loss, params), params, [p + 1 for p in params])]
+    else:
+        third = T.grad((T.grad((T.grad(loss, x) * v).sum(), x) ** 2).sum(), [x, *params],
+                       disconnected_inputs="ignore")
+        found = third
+    return theano.function([x, v], found, on_unused_input="ignore")
+
+
+@pytest.mark.parametrize("kind", ["grad of grad", "Rop", "Rop of grad", "third"])
+@pytest.mark.parametrize("which", ["pool", "dense", "deep"])
+def test_derivatives_of_derivatives_are_theanos(kind, which):
+    net = {"pool": chain()[2], "dense": DenseLayer(DropoutLayer(DenseLayer(InputLayer((None, 7)), 5)), 4),
+           "deep": chain()[3]}[which]
+    shape = lasagne.layers.get_all_layers(net)[0].shape
+    x, v = numbers(3, *shape[1:], seed=1), numbers(3, *shape[1:], seed=2)
+    ours, theirs = [derivatives(net, get, kind)(x, v)
+                    for get in (substitute.get_output, substitute.original_get_output)]
+    for found, expected in zip(ours, theirs):
+        close(found, expected, 1e-3)
