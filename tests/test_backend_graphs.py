@@ -79,7 +79,7 @@ def test_several_layers_may_come_in_any_collection(collect):
 
 
 def test_one_dimension_passes_a_dense_layer():
-    agree(DenseLayer(InputLayer((7,)), 7, W=numbers(7, 7)), numbers(7))
+    agree(DenseLayer(InputLayer((1,)), 3), numbers(1))
 
 
 def test_a_float64_bias_is_taken():
@@ -87,8 +87,6 @@ def test_a_float64_bias_is_taken():
 
 
 def test_a_row_stays_a_row():
-    agree(lasagne.layers.ElemwiseSumLayer([DenseLayer(InputLayer((1, 7), T.row()), 3), InputLayer((4, 3))]),
-          None) if False else None
     x, batch = T.row(), T.matrix()
     y = substitute.get_output(DenseLayer(InputLayer((1, 7)), 3), x)
     assert y.broadcastable == (True, False)
@@ -139,9 +137,7 @@ def test_layers_may_pass_on_anything_and_take_any_keyword(kwargs):
 
 def derivatives(net, get_output, kind):
     """A function of the input and a direction that gives the derivatives of this kind."""
-    x, v = T.TensorType("float32", [False] * len(net.input_shape))(), T.TensorType("float32", [False] * 4)()
-    shapes = lasagne.layers.get_all_layers(net)[0].shape
-    x = T.TensorType("float32", [False] * len(shapes))()
+    x = T.TensorType("float32", [False] * len(lasagne.layers.get_all_layers(net)[0].shape))()
     v = x.type()
     params = lasagne.layers.get_all_params(net)
     y = get_output(net, x, deterministic=True)
@@ -154,15 +150,16 @@ def derivatives(net, get_output, kind):
     elif kind == "Rop of grad":
         found = [T.Rop(T.grad(loss, x), x, v), *T.Rop(T.grad(loss, params), params, [p + 1 for p in params])]
     else:
-        third = T.grad((T.grad((T.grad(loss, x) * v).sum(), x) ** 2).sum(), [x, *params],
+        found = T.grad((T.grad((T.grad(loss, x) * v).sum(), x) ** 2).sum(), [x, *params],
                        disconnected_inputs="ignore")
-        found = third
     return theano.function([x, v], found, on_unused_input="ignore")
 
 
-@pytest.mark.parametrize("kind", ["grad of grad", "Rop", "Rop of grad", "third"])
-@pytest.mark.parametrize("which", ["pool", "dense", "deep"])
-def test_derivatives_of_derivatives_are_theanos(kind, which):
+@pytest.mark.parametrize(("which", "kind"), [
+    *[(which, kind) for which in ("pool", "dense", "deep") for kind in ("grad of grad", "Rop", "third")],
+    ("dense", "Rop of grad"),  # Theano's own max-pool has none
+])
+def test_derivatives_of_derivatives_are_theanos(which, kind):
     net = {"pool": chain()[2], "dense": DenseLayer(DropoutLayer(DenseLayer(InputLayer((None, 7)), 5)), 4),
            "deep": chain()[3]}[which]
     shape = lasagne.layers.get_all_layers(net)[0].shape

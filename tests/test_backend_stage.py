@@ -226,7 +226,7 @@ def test_shapes_that_do_not_fit_are_named():
         function(numbers(2, 31, 9, 9), numbers(2, 64, 4, 4))
     with pytest.raises(ValueError, match=r"gradient's shape is \(2, 64, 3, 3\), the stage's output has"):
         outputs = [[None], [None], [None]]
-        ops.StageGradient().perform(None, [numbers(2, 32, 9, 9), numbers(64, 32, 2, 2),
+        ops.StageGradient().perform(None, [numbers(2, 32, 9, 9), numbers(64, 32, 2, 2), numbers(64),
                                            np.zeros((2, 4, 4, 64), "uint8"), numbers(2, 64, 3, 3)], outputs)
 
 

@@ -2,11 +2,13 @@
 import ctypes
 import math
 
+import theano
 import theano.tensor as T
 from theano.gof import Apply
 from theano.gradient import DisconnectedType
 
-from .native import NUMBER, POINTER, Prepared, address, call, dense_array, next_state, room
+from .derivatives import ByTheano, GradientByTheano
+from .native import NUMBER, POINTER, Prepared, address, call, dense_array, next_state, room, scale_of
 
 
 class DenseCall(ctypes.Structure):
@@ -15,7 +17,7 @@ class DenseCall(ctypes.Structure):
                 + [(name, POINTER) for name in ["x", "weights", "bias", "state", "y", "gy", "gx", "gweights", "gbias"]])
 
 
-class Dense(Prepared):
+class Dense(ByTheano, Prepared):
     """x W + b, with rectifier and dropout if asked for.
 
     x: (n, ...), flattened behind the first axis, W: (d, k), b: (k,), state
@@ -33,7 +35,8 @@ class Dense(Prepared):
         inputs = [T.as_tensor_variable(v) for v in (x, weights, bias)]
         if [v.dtype for v in inputs] != ["float32"] * 3 or inputs[0].ndim < 2 or inputs[1].ndim != 2:
             raise TypeError("Dense takes float32 with 2 or more, 2 and 1 dimensions, not %s" % [v.type for v in inputs])
-        return Apply(self, inputs + list(state), [T.fmatrix()] + [v.type() for v in state])
+        y = T.TensorType("float32", [inputs[0].broadcastable[0], inputs[1].broadcastable[1]])
+        return Apply(self, inputs + list(state), [y()] + [v.type() for v in state])
 
     def infer_shape(self, node, shapes):
         return [(shapes[0][0], shapes[1][1])] + list(shapes[3:])
@@ -52,26 +55,33 @@ class Dense(Prepared):
 
     def L_op(self, inputs, outputs, gradients):
         gradient = DenseGradient(self.rectify, self.threshold, self.bf16)
-        found = gradient(inputs[0], inputs[1], outputs[0], gradients[0])
+        found = gradient(*inputs[:3], outputs[0], gradients[0])
         return list(found) + [DisconnectedType()() for _ in inputs[3:]]
 
+    def in_theano(self, inputs):
+        x, weights, bias = inputs[:3]
+        return [in_theano(self, x, weights, bias, self(*inputs, return_list=True)[0]), *[None] * len(inputs[3:])]
 
-class DenseGradient(Prepared):
-    """Dense's gradients for x, W and b, each only where somebody wants it, from x, W, y and y's gradient."""
+
+class DenseGradient(GradientByTheano, Prepared):
+    """Dense's gradients for x, W and b, each only where somebody wants it, from x, W, b, y and y's gradient.
+
+    b is for the gradients' own derivatives alone.
+    """
     __props__ = ("rectify", "threshold", "bf16")
 
     def __init__(self, rectify=True, threshold=0, bf16=False):
         self.rectify, self.threshold, self.bf16 = rectify, threshold, bf16
 
-    def make_node(self, x, weights, y, gy):
-        inputs = [T.as_tensor_variable(v) for v in (x, weights, y, gy)]
-        return Apply(self, inputs, [inputs[0].type(), inputs[1].type(), T.fvector()])
+    def make_node(self, *inputs):
+        inputs = [T.as_tensor_variable(v) for v in inputs]
+        return Apply(self, inputs, [v.type() for v in inputs[:3]])
 
     def infer_shape(self, node, shapes):
-        return [shapes[0], shapes[1], (shapes[1][1],)]
+        return shapes[:3]
 
     def compute(self, inputs, outputs, wanted):
-        x, weights, y, gy = [dense_array(v) for v in inputs]
+        x, weights, _, y, gy = [dense_array(v) for v in inputs]
         d = dense_call(self, x, weights)
         if gy.shape != y.shape or gy.dtype != "float32":
             raise ValueError("the gradient's shape is %s, the layer's output has %s" % (gy.shape, y.shape))
@@ -81,6 +91,18 @@ class DenseGradient(Prepared):
             setattr(d, name, address(array) if want else None)
         d.y, d.gy = address(y), address(gy)
         call("fkp_dense_backward", d, x, weights, gy)
+
+    def in_theano(self, inputs):
+        x, weights, bias, y, gy = inputs
+        return T.grad(None, [x, weights, bias], known_grads={in_theano(self, x, weights, bias, y): gy})
+
+
+def in_theano(op, x, weights, bias, y):
+    """Dense's output as Theano's own expression; y, the Op's, says what dropout left."""
+    z = T.dot(x.flatten(2), weights) + bias
+    if op.rectify:
+        z = T.nnet.relu(z)
+    return z * T.neq(theano.gradient.disconnected_grad(y), 0) * scale_of(op.threshold) if op.threshold else z
 
 
 def dense_call(op, x, weights):

@@ -63,6 +63,11 @@ def elements(array):
     return (NUMBER * 4)(*[stride // 4 for stride in array.strides])
 
 
+def scale_of(threshold):
+    """What dropout multiplies with what stays."""
+    return 65536 / (65536 - threshold)
+
+
 def next_state(state):
     """The generator's state after one call: the counter's upper 64 bits count calls."""
     following = state.copy()

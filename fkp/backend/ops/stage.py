@@ -5,8 +5,24 @@ import numpy as np
 import theano.tensor as T
 from theano.gof import Apply
 from theano.gradient import DisconnectedType
+from theano.tensor.signal.pool import pool_2d
 
-from .native import NUMBER, POINTER, Prepared, address, call, channels_last_room, dense_array, elements, next_state, room
+from .derivatives import ByTheano, GradientByTheano
+from .native import (
+    NUMBER,
+    POINTER,
+    Prepared,
+    address,
+    call,
+    channels_last_room,
+    dense_array,
+    elements,
+    next_state,
+    room,
+    scale_of,
+)
+
+DEAD = 4  # in `where`: see pool.h
 
 
 class StageCall(ctypes.Structure):
@@ -18,7 +34,7 @@ class StageCall(ctypes.Structure):
                                               "gbias"]])
 
 
-class Stage(Prepared):
+class Stage(ByTheano, Prepared):
     """Convolution, bias, rectifier, 2x2 max-pool, dropout: pool(max(conv(x, W) + b, 0)) * mask.
 
     x: (n, c, h, w) with any strides, W: (k, c, rows, columns), b: (k,),
@@ -39,7 +55,8 @@ class Stage(Prepared):
         for variable, ndim in zip(inputs, (4, 4, 1)):
             if variable.ndim != ndim or variable.dtype != "float32":
                 raise TypeError("Stage takes float32 with 4, 4 and 1 dimensions, not %s" % [v.type for v in inputs])
-        return Apply(self, inputs + list(state), [T.ftensor4(), T.TensorType("uint8", [False] * 4)()]
+        y = T.TensorType("float32", [inputs[0].broadcastable[0], inputs[1].broadcastable[0], False, False])
+        return Apply(self, inputs + list(state), [y(), T.TensorType("uint8", [False] * 4)()]
                      + [v.type() for v in state])
 
     def infer_shape(self, node, shapes):
@@ -64,26 +81,33 @@ class Stage(Prepared):
 
     def L_op(self, inputs, outputs, gradients):
         gradient = StageGradient(self.threshold, self.bf16)
-        found = gradient(inputs[0], inputs[1], outputs[1], gradients[0])
+        found = gradient(*inputs[:3], outputs[1], gradients[0])
         return list(found) + [DisconnectedType()() for _ in inputs[3:]]
 
+    def in_theano(self, inputs):
+        where = self(*inputs, return_list=True)[1]
+        return [in_theano(self, *inputs[:3], where), None, *[None] * len(inputs[3:])]
 
-class StageGradient(Prepared):
-    """Stage's gradients for x (only where somebody wants it), W and b, from x, W, `where` and y's gradient."""
+
+class StageGradient(GradientByTheano, Prepared):
+    """Stage's gradients for x (only where somebody wants it), W and b, from x, W, b, `where` and y's gradient.
+
+    b is for the gradients' own derivatives alone.
+    """
     __props__ = ("threshold", "bf16")
 
     def __init__(self, threshold=0, bf16=False):
         self.threshold, self.bf16, self.channels_last = threshold, bf16, True
 
-    def make_node(self, x, weights, where, gy):
-        inputs = [T.as_tensor_variable(v) for v in (x, weights, where, gy)]
-        return Apply(self, inputs, [inputs[0].type(), inputs[1].type(), T.fvector()])
+    def make_node(self, *inputs):
+        inputs = [T.as_tensor_variable(v) for v in inputs]
+        return Apply(self, inputs, [v.type() for v in inputs[:3]])
 
     def infer_shape(self, node, shapes):
-        return [shapes[0], shapes[1], (shapes[1][0],)]
+        return shapes[:3]
 
     def compute(self, inputs, outputs, wanted):
-        x, weights, where, gy = inputs
+        x, weights, _, where, gy = inputs
         weights = dense_array(weights)
         s, pooled = stage_call(self, x, weights)
         if gy.shape != pooled or gy.dtype != "float32":
@@ -95,6 +119,17 @@ class StageGradient(Prepared):
         call("fkp_stage_backward", s, x, weights, gy)
         if not wanted[0]:
             outputs[0][0] = np.empty((0, 0, 0, 0), "float32")
+
+    def in_theano(self, inputs):
+        x, weights, bias, where, gy = inputs
+        return T.grad(None, [x, weights, bias], known_grads={in_theano(self, x, weights, bias, where): gy})
+
+
+def in_theano(op, x, weights, bias, where):
+    """Stage's output as Theano's own expression; `where` says what dropout left."""
+    z = T.nnet.relu(T.nnet.conv2d(x, weights) + bias.dimshuffle("x", 0, "x", "x"))
+    y = pool_2d(z, (2, 2), ignore_border=True)
+    return y * T.neq(where, DEAD).dimshuffle(0, 3, 1, 2) * scale_of(op.threshold) if op.threshold else y
 
 
 def stage_call(op, x, weights):

@@ -5,8 +5,9 @@
     Conv2DLayer, MaxPool2DLayer [, DropoutLayer]    ->  Stage
     DenseLayer [, DropoutLayer]                     ->  Dense
 
-A layer belongs to a group by its class and settings, never by its name; a
-subclass is another class.  Whatever does not match builds its own graph.
+A layer belongs to a group by its class and settings, never by its name; one
+whose `get_output_for` was replaced is another layer.  Whatever does not match
+builds its own graph.
 """
 import ctypes
 import weakref
@@ -17,7 +18,7 @@ import numpy as np
 import theano
 import theano.tensor as T
 from lasagne.layers import Conv2DLayer, DenseLayer, DropoutLayer, InputLayer, MaxPool2DLayer, MergeLayer
-from lasagne.nonlinearities import identity, rectify
+from lasagne.nonlinearities import rectify
 
 from . import OURS, Dense, Nesterov, Stage, native
 
@@ -26,67 +27,61 @@ original_nesterov = lasagne.updates.nesterov_momentum
 precision = "float32"
 _draws = weakref.WeakKeyDictionary()  # how often a dropout layer was built into a graph
 
-Group = namedtuple("Group", "build first last dropout")
+Group = namedtuple("Group", "build members dropout")
+# A layer is what its class says as long as nobody, no subclass and no user, put another `get_output_for` in its place.
+ORIGINAL = {kind: kind.get_output_for for kind in (Conv2DLayer, DenseLayer, DropoutLayer, MaxPool2DLayer)}
 
 
 def get_output(layer_or_layers, inputs=None, **kwargs):
     """Lasagne's `get_output`, with our Ops where they fit; the same arguments, the same result."""
-    wanted = layer_or_layers if isinstance(layer_or_layers, (list, tuple)) else [layer_or_layers]
-    layers = lasagne.layers.get_all_layers(wanted, inputs.keys() if isinstance(inputs, dict) else [])
-    groups = {} if "input_shape" in kwargs else find_groups(layers, wanted)
-    if not groups:
-        return original_get_output(layer_or_layers, inputs, **kwargs)
-    found = given(layers, inputs)
-    inside = {layer for group in groups.values() for layer in members(group)} - set(groups)
+    try:
+        layer_or_layers = wanted = list(layer_or_layers)
+    except TypeError:
+        wanted = [layer_or_layers]
+    given = inputs if isinstance(inputs, dict) else {}
+    layers = lasagne.layers.get_all_layers(wanted, given)
+    found = known(layers, inputs)
+    groups = find_groups([layer for layer in layers if layer not in found], wanted)
+    if "input_shape" not in kwargs and walk(layers, found, groups, kwargs):
+        return [found[layer] for layer in wanted] if wanted is layer_or_layers else found[layer_or_layers]
+    return original_get_output(layer_or_layers, inputs, **kwargs)  # Lasagne's errors are Lasagne's
+
+
+def known(layers, inputs):
+    """Expressions that stand before the walk, as in Lasagne: the inputs' own, and those given for any layer."""
+    expression = lasagne.utils.as_theano_expression
+    given = inputs if isinstance(inputs, dict) else {}
+    found = {layer: layer.input_var for layer in layers if isinstance(layer, InputLayer) and layer not in given}
+    if inputs is not None and inputs is not given:
+        return {layer: expression(inputs) for layer in found} if len(found) < 2 else {}
+    found.update((layer, expression(value)) for layer, value in given.items())
+    return found
+
+
+def walk(layers, found, groups, kwargs):
+    """Put every layer's expression into `found`; False where Lasagne would have no input for a layer."""
+    inside = {layer for group in groups.values() for layer in group.members[:-1]}
     for layer in layers:
         if layer in found or layer in inside:
             continue
         group = groups.get(layer)
-        source = group.first if group else layer
-        if isinstance(layer, MergeLayer):
-            before = [found[other] for other in layer.input_layers]
-        else:
-            before = found[source.input_layer]
-        if group and before.dtype == "float32":
-            found[layer] = group.build(group, before, layers, groups, kwargs.get("deterministic", False))
-        else:
-            found[layer] = plain(group, layer, before, kwargs)
-    return [found[layer] for layer in wanted] if wanted is layer_or_layers else found[layer_or_layers]
-
-
-def plain(group, layer, before, kwargs):
-    """What Lasagne's layers build themselves."""
-    for member in members(group) if group else [layer]:
-        before = member.get_output_for(before, **kwargs)
-    return before
-
-
-def given(layers, inputs):
-    """Expressions that are known before the walk, as in Lasagne."""
-    expression = lasagne.utils.as_theano_expression
-    sources = [layer for layer in layers if isinstance(layer, InputLayer)]
-    found = {layer: layer.input_var for layer in sources}
-    if isinstance(inputs, dict):
-        found.update((layer, expression(value)) for layer, value in inputs.items())
-    elif inputs is not None:
-        if len(sources) > 1:
-            raise ValueError("get_output() got one input for a net with %d input layers: pass a dictionary"
-                             % len(sources))
-        found = {layer: expression(inputs) for layer in sources}
-    return found
-
-
-def members(group):
-    """A group's layers, from the first to the last."""
-    layer, found = group.last, [group.last]
-    while layer is not group.first:
-        layer = layer.input_layer
-        found.append(layer)
-    return found[::-1]
+        members = group.members if group else [layer]
+        try:
+            before = ([found[other] for other in layer.input_layers] if isinstance(layer, MergeLayer)
+                      else found[getattr(members[0], "input_layer", None)])
+        except KeyError:
+            return False
+        expression = group and group.build(group, before, layers, kwargs.get("deterministic", False))
+        if expression is None:
+            for member in members:
+                before = member.get_output_for(before, **kwargs)
+            expression = before
+        found[layer] = expression
+    return True
 
 
 def find_groups(layers, wanted):
-    """{last layer: Group} for all that can be replaced among `layers`."""
+    """{last layer: Group} for all that our Ops can compute among `layers`."""
     consumers = {}
     for layer in layers:
         for before in getattr(layer, "input_layers", [getattr(layer, "input_layer", None)]):
@@ -97,15 +92,20 @@ def find_groups(layers, wanted):
         return found[0] if len(found) == 1 and layer not in wanted else None
 
     groups = [stage_group(layer, only_consumer) or dense_group(layer, only_consumer) for layer in layers]
-    return {group.last: group for group in groups if group and getattr(group.first, "input_layer", None) is not None}
+    return {group.members[-1]: group for group in groups if group}
+
+
+def untouched(layer, kind):
+    """Does this layer compute what layers of Lasagne's class `kind` do?"""
+    return isinstance(layer, kind) and getattr(layer.get_output_for, "__func__", None) is ORIGINAL[kind]
 
 
 def stage_group(conv, only_consumer):
     """The group that begins at this layer, or None."""
-    if type(conv) is not Conv2DLayer:
+    if not untouched(conv, Conv2DLayer):
         return None
     pool = only_consumer(conv)
-    if type(pool) is not MaxPool2DLayer:
+    if not untouched(pool, MaxPool2DLayer):
         return None
     channels, height, width = conv.input_shape[1:]
     refusals = [
@@ -114,15 +114,14 @@ def stage_group(conv, only_consumer):
         conv.stride != (1, 1),
         conv.pad != (0, 0),
         conv.b is None or conv.untie_biases,
-        conv.W.dtype != "float32",
         pool.pool_size != (2, 2) or pool.stride != (2, 2),
-        pool.pad != (0, 0) or not pool.ignore_border,
+        pool.pad != (0, 0) or not pool.ignore_border or pool.mode != "max",
         height is None or width is None,
     ]
     if any(refusals) or no_kernel(channels, height, width, conv.num_filters, *conv.filter_size):
         return None
     dropout = dropout_after(pool, only_consumer)
-    return Group(build_stage, conv, dropout or pool, dropout)
+    return Group(build_stage, [conv, pool, *[dropout] * bool(dropout)], dropout)
 
 
 def no_kernel(*shape):
@@ -132,18 +131,17 @@ def no_kernel(*shape):
 
 
 def dense_group(dense, only_consumer):
-    if type(dense) is not DenseLayer or dense.b is None or dense.W.dtype != "float32":
+    """As `stage_group`."""
+    if not untouched(dense, DenseLayer) or dense.b is None:
         return None
-    if dense.nonlinearity is rectify:
-        dropout = dropout_after(dense, only_consumer)
-        return Group(build_dense, dense, dropout or dense, dropout)
-    return Group(build_dense, dense, dense, None) if dense.nonlinearity is identity else None
+    dropout = dropout_after(dense, only_consumer) if dense.nonlinearity is rectify else None
+    return Group(build_dense, [dense, *[dropout] * bool(dropout)], dropout)
 
 
 def dropout_after(layer, only_consumer):
     """The dropout layer that can join this one, or None."""
     dropout = only_consumer(layer)
-    if type(dropout) is not DropoutLayer or not dropout.rescale:
+    if not untouched(dropout, DropoutLayer) or not dropout.rescale:
         return None
     return dropout if isinstance(dropout.p, (float, np.floating)) and 0 < threshold(dropout) < 65536 else None
 
@@ -153,20 +151,34 @@ def threshold(dropout):
     return round(float(dropout.p) * 65536)
 
 
-def build_stage(group, before, layers, groups, deterministic):
-    conv = group.first
+def fits(arrays, dimensions):
+    """Are these dense float32 expressions of so many dimensions?"""
+    return all(isinstance(getattr(array, "type", None), T.TensorType) and array.dtype == "float32" and array.ndim == ndim
+               for array, ndim in zip(arrays, dimensions))
+
+
+def build_stage(group, before, layers, deterministic):
+    """The group's expression, or None where our Op does not take what comes in."""
+    conv = group.members[0]
+    if not fits([before, conv.W, conv.b], [4, 4, 1]):
+        return None
     drop, state = dropped(group, deterministic)
-    follower = [layer for layer in layers if getattr(layer, "input_layer", None) is group.last]
-    channels_last = bool(follower) and all(type(layer) is Conv2DLayer for layer in follower)
+    follower = [layer for layer in layers if getattr(layer, "input_layer", None) is group.members[-1]]
+    channels_last = bool(follower) and all(isinstance(layer, Conv2DLayer) for layer in follower)
     op = Stage(drop, channels_last, precision == "bfloat16")
     return remember(op(before, conv.W, conv.b, *state), state)
 
 
-def build_dense(group, before, layers, groups, deterministic):
-    dense = group.first
+def build_dense(group, before, layers, deterministic):
+    """As `build_stage`; a nonlinearity other than the rectifier is Theano's own."""
+    dense = group.members[0]
+    if not fits([before, dense.W, dense.b], [max(2, getattr(before, "ndim", 0)), 2, 1]):
+        return None
     drop, state = dropped(group, deterministic)
-    op = Dense(dense.nonlinearity is rectify, drop, precision == "bfloat16")
-    return remember(op(before, dense.W, dense.b, *state), state)
+    rectified = dense.nonlinearity is rectify
+    op = Dense(rectified, drop, precision == "bfloat16")
+    y = remember(op(before, dense.W, dense.b, *state), state)
+    return y if rectified else dense.nonlinearity(y)
 
 
 def dropped(group, deterministic):
