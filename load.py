@@ -34,16 +34,29 @@ def load(test=False, cols=None, preprocess="equalise", data=None, rows=None, all
     `row_order`; `all_rows` keeps every row with a label: then NaN marks a
     missing one, and y has the 34 ALL_COLUMNS.
     """
-    found = faces(test, data, rows, groups)
-    if test:
+    return arrays(faces(test, data, rows, groups), cols, preprocess, all_rows)
+
+
+def load2d(*args, **kwargs):
+    """As `load`, but X is (n, 1, 96, 96)."""
+    return in_2d(*load(*args, **kwargs))
+
+
+def arrays(found, cols=None, preprocess="equalise", all_rows=False):
+    """As `load`, of faces that `faces` has read already."""
+    if found.keypoints is None:
         return preprocessed(found.images, preprocess).reshape(-1, AREA), None
     keep, y = select(found, cols, all_rows)
     return preprocessed(found.images[keep], preprocess).reshape(-1, AREA), scale(y)
 
 
-def load2d(*args, **kwargs):
-    """As `load`, but X is (n, 1, 96, 96)."""
-    X, y = load(*args, **kwargs)
+def arrays2d(*args, **kwargs):
+    """As `arrays`, but X is (n, 1, 96, 96)."""
+    return in_2d(*arrays(*args, **kwargs))
+
+
+def in_2d(X, y):
+    """Rows of pixels as pictures."""
     return X.reshape(-1, 1, SIZE, SIZE), y
 
 

@@ -7,8 +7,13 @@
 2014 tutorial.  The pixels are prepared in four ways (see PREPROCESS in
 load.py), each into models/net1-METHOD.npz; the best becomes models/net1.npz.
 """
+import dataclasses
+
 import load  # first: prepares Theano
-from fkp import cli, files, training
+from fkp import cli, files
+from fkp.training.best import best_epoch
+from fkp.training.run import Run
+from fkp.training.session import Session, forget
 
 from lasagne import layers
 from lasagne.updates import nesterov_momentum
@@ -43,16 +48,17 @@ def build(epochs=EPOCHS, seed=cli.SEED):
     )
 
 
-def train(method, args, path, found):
-    """Train one net on faces prepared by `method`."""
+def train(method, found, path, args):
+    """Train one net on faces prepared by `method`.  Returns its history."""
     print("\n--- %s: %s" % (method, load.PREPROCESS[method].__doc__.split("\n")[0]))
-    X, y = load.load(preprocess=method, data=args.data, rows=args.rows, groups=args.groups)
-    settings = {"build": {"epochs": args.epochs, "seed": args.seed}, "preprocess": method, "rows": args.rows}
-    training.set_seed(args.seed)
-    header = training.header("net1", settings, found.origin, args.seed)
-    net = build(args.epochs, args.seed)
+    X, y = load.arrays(found, preprocess=method)
+    run = dataclasses.replace(Run.asked("net1", args, found.origin), preprocess=method)
+    net = build(**run.build)
     net.train_split = load.split_for(found) or net.train_split
-    return training.fit(net, X, y, path, header, args.resume)
+    with Session(path, run, args.resume) as session:
+        net = session.fit(net, X, y)
+        session.save(net)
+    return net.train_history_
 
 
 def main():
@@ -61,12 +67,11 @@ def main():
     args = p.parse_args()
     found = load.faces(data=args.data, rows=args.rows, groups=args.groups)
     cli.greet(args, found.origin)
+    paths = {method: args.models / ("net1-%s.npz" % method) for method in load.PREPROCESS}
     with files.locked(args.models):
-        paths = {method: args.models / ("net1-%s.npz" % method) for method in load.PREPROCESS}
         if not args.resume:
-            training.forget(paths.values())
-        best = {method: training.best_epoch(train(method, args, path, found).train_history_)
-                for method, path in paths.items()}
+            forget(paths.values())
+        best = {method: best_epoch(train(method, found, path, args)) for method, path in paths.items()}
         ranking = sorted(best, key=lambda method: best[method]["valid_loss"])
         files.copy_npz(paths[ranking[0]], args.models / "net1.npz")
     print_ranking(ranking, best)

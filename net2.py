@@ -8,7 +8,9 @@ from, and costs nothing to store.  New here: FlipBatchIterator.
 """
 import load  # first: prepares Theano
 import net1
-from fkp import cli, training
+from fkp import cli, files
+from fkp.training.run import Run
+from fkp.training.session import Session
 
 EPOCHS = 1000
 
@@ -39,7 +41,16 @@ def build(epochs=EPOCHS, seed=cli.SEED):
 def main():
     p = cli.parser(__doc__, "data", "models", "epochs", "seed", "rows", "groups", "resume")
     p.set_defaults(epochs=EPOCHS)
-    training.main(p.parse_args(), "net2", build, load.load)
+    args = p.parse_args()
+    found = load.faces(data=args.data, rows=args.rows, groups=args.groups)
+    cli.greet(args, found.origin)
+    X, y = load.arrays(found)
+    run = Run.asked("net2", args, found.origin)
+    net = build(**run.build)
+    net.train_split = load.split_for(found) or net.train_split
+    with files.locked(args.models), Session(args.models / "net2.npz", run, args.resume) as session:
+        net = session.fit(net, X, y)
+        session.save(net)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,9 @@ Three stages of convolution and max-pooling see the picture as a picture, not
 as a list of pixels; two dense layers of 500 units read the result.
 """
 import load  # first: prepares Theano
-from fkp import cli, training
+from fkp import backend, cli, files
+from fkp.training.run import Run
+from fkp.training.session import Session
 
 from lasagne import layers
 from lasagne.updates import nesterov_momentum
@@ -53,7 +55,17 @@ def build(epochs=EPOCHS, seed=cli.SEED):
 def main():
     p = cli.parser(__doc__, "data", "models", "epochs", "seed", "rows", "groups", "resume", "precision")
     p.set_defaults(epochs=EPOCHS)
-    training.main(p.parse_args(), "net3", build, load.load2d)
+    args = p.parse_args()
+    backend.set_precision(args.precision)
+    found = load.faces(data=args.data, rows=args.rows, groups=args.groups)
+    cli.greet(args, found.origin)
+    X, y = load.arrays2d(found)
+    run = Run.asked("net3", args, found.origin)
+    net = build(**run.build)
+    net.train_split = load.split_for(found) or net.train_split
+    with files.locked(args.models), Session(args.models / "net3.npz", run, args.resume) as session:
+        net = session.fit(net, X, y)
+        session.save(net)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,10 @@ AugmentBatchIterator.
 """
 import load  # first: prepares Theano
 from fkp import augment as augmentation
-from fkp import cli, keypoints, training
+from fkp import backend, cli, files, keypoints
+from fkp.training.best import put_best_weights
+from fkp.training.run import Run
+from fkp.training.session import Session
 from net2 import FlipBatchIterator
 
 import numpy as np
@@ -69,7 +72,7 @@ class RestoreBestWeights:
     """When training ends, also when the epochs ran out: the original kept the last weights then."""
 
     def __call__(self, net, history):
-        training.put_best_weights(net)
+        put_best_weights(net)
 
 
 def masked_squared_error(prediction, target):
@@ -175,8 +178,19 @@ def main():
                    help="units in each of the two dense layers (default: %d)" % HIDDEN)
     p.set_defaults(epochs=EPOCHS)
     args = p.parse_args()
-    training.main(args, "net4", build, load.load2d, start_at_mean_face if args.tuned else None,
-                  all_rows=args.all_rows, augment=args.augment, tuned=args.tuned, hidden=args.hidden)
+    backend.set_precision(args.precision)
+    found = load.faces(data=args.data, rows=args.rows, groups=args.groups)
+    cli.greet(args, found.origin)
+    X, y = load.arrays2d(found, all_rows=args.all_rows)
+    run = Run.asked("net4", args, found.origin, all_rows=args.all_rows, augment=args.augment, tuned=args.tuned,
+                    hidden=args.hidden)
+    net = build(**run.build)
+    net.train_split = load.split_for(found, args.all_rows) or net.train_split
+    if args.tuned:
+        start_at_mean_face(net, net.train_split(X, y, net)[2])
+    with files.locked(args.models), Session(args.models / "net4.npz", run, args.resume) as session:
+        net = session.fit(net, X, y)
+        session.save(net)
 
 
 if __name__ == "__main__":

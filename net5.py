@@ -11,11 +11,15 @@ here: CropBatchIterator, which shifts each training crop by an error that the
 level before really made.  (A crop centred on the truth teaches a specialist to
 answer "nothing to correct".)
 """
+import dataclasses
+
 import load  # first: prepares Theano
 import net4
 from fkp import augment as augmentation
-from fkp import Problem, backend, cascade, cli, figures, files, keypoints, submission, training, workers
+from fkp import Problem, backend, cascade, cli, figures, files, keypoints, submission, workers
 from fkp.cascade import lessons, report
+from fkp.training.run import Run
+from fkp.training.session import Session, forget
 from net4 import AdjustVariable, EarlyStopping, Published, RestoreBestWeights, masked_squared_error
 
 import numpy as np
@@ -136,21 +140,20 @@ def lesson(group, level, seen, found, images, args):
     keep, y, n_valid, errors = lessons.specialist_data(group, seen, found)
     print("--- level %d, %s: %d faces; level %d misses the centre by %.2f pixels"
           % (level, group, len(keep), level - 1, np.sqrt((errors ** 2).sum(1).mean())))
-    settings = {"build": {"group": group, "win": LEVELS[level], "epochs": args.epochs, "seed": args.seed,
-                          "augment": args.augment, "tuned": args.tuned},
-                "preprocess": args.preprocess, "rows": args.rows, "precision": args.precision,
-                "level before": files.fingerprint_of(y, errors)}
+    run = Run.asked("net5", args, found.origin, group=group, win=LEVELS[level], augment=args.augment, tuned=args.tuned)
+    run = dataclasses.replace(run, preprocess=args.preprocess, level_before=files.fingerprint_of(y, errors))
     return {"path": cascade.path(args.models, group, level), "X": images[keep], "y": y, "n_valid": n_valid,
-            "errors": errors, "header": training.header("net5", settings, found.origin, args.seed)}
+            "errors": errors, "run": run}
 
 
-def train(path, X, y, n_valid, errors, header, resume, stop=None):
-    """Train one specialist; `stop` as `training.fit` takes it."""
-    settings = header["settings"]["build"]
-    training.set_seed(settings["seed"])
-    net = build(errors=errors, **settings)
+def train(path, X, y, n_valid, errors, run, resume, stop=None):
+    """Train one specialist; `stop` as Session takes it."""
+    net = build(errors=errors, **run.build)
     net.train_split = load.FirstRows(n_valid)
-    return training.fit(net, X, y, path, header, resume, settings["win"] / 2, stop)
+    with Session(path, run, resume, stop) as session:
+        net = session.fit(net, X, y)
+        session.save(net)
+    return net
 
 
 def train_level(level, seen, found, images, args):
@@ -181,7 +184,7 @@ def main():
     points = whole.predict(images)
     with files.locked(args.models):
         if not args.resume:
-            training.forget(cascade.path(args.models, group, level) for level in LEVELS for group in load.GROUPS)
+            forget(cascade.path(args.models, group, level) for level in LEVELS for group in load.GROUPS)
         for level in LEVELS:
             nets = whole.specialists[level] = train_level(level, points[level - 1], found, images, args)
             points[level] = cascade.closer_points(nets, images, points[level - 1], LEVELS[level])

@@ -24,7 +24,7 @@ def main():
     asked = found, _ = submission.questions(args.data)
     cli.greet(args, found.origin)
     whole = cascade.Cascade(args.models).add_specialists(LEVELS)
-    cli.warn_if_foreign(whole.whole.header_, found.origin)
+    cli.warn_if_foreign(whole.whole.run_, found.origin)
     rule = report.best_rule(args.models, [1, *LEVELS])
     points = submission.answer(asked, whole, rule, args.out / "submission.csv")
     chosen = np.random.RandomState(args.seed).choice(len(found.images), min(N_FACES, len(found.images)), replace=False)

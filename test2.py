@@ -28,15 +28,15 @@ COMPLETE = "all, on complete faces"
 
 
 def predictor(name, models):
-    """(predict, header, preprocess): `predict` takes prepared images (n, 96, 96), gives points (n, 34)."""
+    """(predict, run): `predict` takes prepared images (n, 96, 96), gives points (n, 34); the `Run` is the net's."""
     if name == "net5":
         whole = cascade.Cascade(models).add_specialists()
         rule = report.best_rule(models, [1, *cascade.LEVELS])
-        return lambda images: cascade.combine(whole.predict(images), rule), whole.whole.header_, whole.preprocess
+        return lambda images: cascade.combine(whole.predict(images), rule), whole.whole.run_
     net = load.open_net(models / (name + ".npz"))
-    if net.header_["script"] == "net5":
+    if net.run_.script == "net5":
         raise Problem("%s is a specialist and sees crops only; `python test2.py net5` shows the cascade" % name)
-    return lambda images: cascade.net_points(net, images), net.header_, net.header_["settings"]["preprocess"]
+    return lambda images: cascade.net_points(net, images), net.run_
 
 
 def best_there_is(models):
@@ -69,10 +69,10 @@ def main():
     random = np.random.RandomState(args.seed)
     if others:
         return compare(args.nets, found, random, args)
-    predict, header, preprocess = predictor(name, args.models)
-    cli.warn_if_foreign(header, found.origin)
-    show_test_faces(name, predict, preprocess, random, args)
-    show_validation(name, predict, preprocess, found, random, args)
+    predict, run = predictor(name, args.models)
+    cli.warn_if_foreign(run, found.origin)
+    show_test_faces(name, predict, run.preprocess, random, args)
+    show_validation(name, predict, run.preprocess, found, random, args)
 
 
 def box(text):
@@ -85,11 +85,11 @@ def box(text):
 
 
 def show_photo(name, args):
-    predict, header, preprocess = predictor(name, args.models)
-    picture, squares, points = photo.predict(args.image, args.box, predict, preprocess)
+    predict, run = predictor(name, args.models)
+    picture, squares, points = photo.predict(args.image, args.box, predict, run.preprocess)
     target = args.out / ("%s-%s" % (args.image.stem, name))
     print("%d face%s on %s; %s was trained on %s." % (len(squares), "s" * (len(squares) > 1), args.image, name,
-                                                     describe(header["data"])))
+                                                     describe(run.data)))
     photo.write_csv(target.with_suffix(".csv"), points)
     figures.save(figures.photo(picture, squares, points), target.with_suffix(".png"), args.show)
 
@@ -122,9 +122,9 @@ def compare(names, found, random, args):
     """The same validation faces under several nets."""
     answers = {}
     for name in names:
-        predict, header, preprocess = predictor(name, args.models)
-        cli.warn_if_foreign(header, found.origin)
-        faces, answers[name], truth = on_validation_faces(predict, preprocess, found)
+        predict, run = predictor(name, args.models)
+        cli.warn_if_foreign(run, found.origin)
+        faces, answers[name], truth = on_validation_faces(predict, run.preprocess, found)
     chosen = choose(truth, random)
     full = slice(0, len(load.COLUMNS))
     errors = {name: rms((points - truth)[chosen][:, full], 1) for name, points in answers.items()}

@@ -8,7 +8,10 @@ A net that is being trained is shown as far as its last checkpoint.  Saves
 test3.png.
 """
 import load  # first: prepares Theano
-from fkp import Problem, cli, figures, models, training
+from fkp import Problem, cli, figures, models
+from fkp.training.best import best_epoch
+from fkp.training.checkpoint import checkpoint_path
+from fkp.training.progress import duration
 
 SECONDS = 30  # between two looks with --watch; checkpoints are not written more often
 
@@ -32,10 +35,10 @@ def main():
 def print_table(histories):
     print("%-16s %7s %7s %11s %11s %8s  %s" % ("net", "epochs", "best", "train loss", "valid loss", "pixels", "time"))
     for name, (history, half) in histories.items():
-        best = training.best_epoch(history)
+        best = best_epoch(history)
         print("%-16s %7d %7d %11.5f %11.5f %8.2f  %s" % (
             name, len(history), best["epoch"], best["train_loss"], best["valid_loss"],
-            load.pixels(best["valid_loss"], half), training.duration(sum(row["dur"] for row in history))))
+            load.pixels(best["valid_loss"], half), duration(sum(row["dur"] for row in history))))
 
 
 def trained(folder):
@@ -49,16 +52,16 @@ def trained(folder):
 def history_of(folder, name):
     """(history, pixels that 1.0 stands for) of the checkpoint, if there is one, or else of the model file."""
     path = folder / (name + ".npz")
-    checkpoint = training.checkpoint_path(path)
+    checkpoint = checkpoint_path(path)
     try:
-        header = models.open_header(checkpoint if checkpoint.exists() else path)
+        run, history = models.open_run(checkpoint if checkpoint.exists() else path)
     except Problem:
         if not path.exists():
             raise
-        header = models.open_header(path)  # the checkpoint went while we looked: training has ended
-    if not header["history"]:
+        run, history = models.open_run(path)  # the checkpoint went while we looked: training has ended
+    if not history:
         raise Problem("%s: holds no history; train it again" % path)
-    return header["history"], header["settings"].get("build", {}).get("win", load.SIZE) / 2
+    return history, run.half
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import load  # noqa: I001  (first: prepares Theano)
 import numpy as np
-from fkp import backend, cli, training
+from fkp import backend, cli
+from fkp.training.session import set_seed
 from fkp.cascade import lessons
 from nolearn.lasagne import PrintLog
 
@@ -67,7 +68,7 @@ def build(options, errors):
     """The script's own net, but silent."""
     if options["bfloat16"]:
         backend.set_precision("bfloat16")
-    training.set_seed(cli.SEED)
+    set_seed(cli.SEED)
     script = importlib.import_module("net" + options["net"])
     net = script.build("LE", 38, errors=errors) if options["net"] == "5" else script.build()
     net.on_epoch_finished = [handler for handler in net.on_epoch_finished if not isinstance(handler, PrintLog)]

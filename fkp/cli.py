@@ -131,8 +131,8 @@ def nets_to_show(folder):
     return SHIPPED
 
 
-def warn_if_foreign(header, origin):
-    """Say so where a net meets faces of another kind than it was trained on."""
-    if bool(header["data"].get("drawn")) != origin["drawn"]:
+def warn_if_foreign(run, origin):
+    """Say so where the net of this run meets faces of another kind than it was trained on."""
+    if bool(run.data.get("drawn")) != origin["drawn"]:
         print("Note: this net was trained on %s faces, and these are %s."
-              % (("drawn", "real") if header["data"].get("drawn") else ("real", "drawn")))
+              % (("drawn", "real") if run.data.get("drawn") else ("real", "drawn")))

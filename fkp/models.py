@@ -1,10 +1,11 @@
 """Model files: a net's parameters, and a header that says how they came about."""
 import importlib
+import inspect
 import math
-import platform
 
-from fkp import Problem, backend, files  # backend comes before Theano
+from fkp import Problem, files
 from fkp.preprocess import PREPROCESS
+from fkp.training.run import Run  # before Theano: brings the backend
 
 import numpy as np
 import theano
@@ -13,20 +14,12 @@ from lasagne.layers import Conv2DLayer, DenseLayer
 from nolearn.lasagne import base as nolearn_base
 
 SCRIPTS = ("net1", "net2", "net3", "net4", "net5")
-PACKAGES = ("Theano", "Lasagne", "nolearn", "numpy")
 
 
-def versions():
-    """What a run depends on; stored with it, compared before it is resumed."""
-    from importlib.metadata import version
-    found = {name: version(name) for name in PACKAGES}
-    return dict(found, Python=platform.python_version(), ops=backend.describe())
-
-
-def save(path, net, header):
-    """Write the parameters (in Lasagne's order), the header and the net's history."""
+def save(path, net, run):
+    """Write the parameters (in Lasagne's order), what they come from (a `Run`) and the net's history."""
     arrays = {"param_%d" % i: p.get_value() for i, p in enumerate(net.get_all_params())}
-    header = dict(header, history=history(net))
+    header = dict(run.to_json(), history=history(net))
     files.write_npz(path, dict(arrays, header=files.text(header)))
 
 
@@ -55,12 +48,18 @@ def open_header(path):
         raise missing(path) from None
 
 
+def open_run(path):
+    """(Run, history) of a model file or a checkpoint; Problem as for `read`."""
+    header = open_header(path)
+    return Run.from_json(header), header["history"]
+
+
 def missing(path):
     return Problem("%s: not found; train it first: python %s.py" % (path, str(path.stem).split("-")[0]))
 
 
 def read_header(arrays, path):
-    """The header among `arrays`, its parts of the right type."""
+    """The header among `arrays`, its parts of the right type: `Run.from_json` takes it."""
     if "header" not in arrays:
         raise Problem("%s: has no header, so it is no model of this collection; delete it and train again" % path)
     header = files.untext(arrays["header"], path)
@@ -72,8 +71,8 @@ def read_header(arrays, path):
             raise Problem("%s: its history is damaged; delete it and train again" % path)
     settings = header["settings"]
     build, method = settings.get("build", {}), settings.get("preprocess", "equalise")
-    if (not isinstance(build, dict) or not all(isinstance(v, (int, str)) for v in build.values())
-            or not isinstance(build.get("win", 0), int) or not isinstance(method, str) or method not in PREPROCESS):
+    if (not isinstance(build, dict) or not isinstance(build.get("win", 0), int) or not isinstance(method, str)
+            or method not in PREPROCESS or not all(isinstance(header.get(key, {}), dict) for key in ("net", "computed"))):
         raise Problem("%s: its settings are damaged; delete it and train again" % path)
     return header
 
@@ -121,6 +120,7 @@ def rebuild(header, path, largest):
     module = importlib.import_module(header["script"])
     build = header["settings"].get("build", {})
     try:
+        check_arguments(module.build, build)
         net = module.build(**build)
         weighty = [name for name, kind in net.layers if kind in (Conv2DLayer, DenseLayer)]
         net.more_params = {name + "_W": Empty(largest) for name in weighty}
@@ -131,6 +131,16 @@ def rebuild(header, path, largest):
                       % (path, header["script"], ", ".join(build)[:80])) from None
     except (ValueError, OverflowError) as error:
         raise Problem("%s: its settings are damaged (%.80s); delete it and train again" % (path, error)) from None
-    net.header_ = header
+    net.header_, net.run_ = header, Run.from_json(header)
     net.train_history_ = header["history"]
     return net
+
+
+def check_arguments(function, arguments):
+    """Raises TypeError for an unknown argument, ValueError for one of another type than its default."""
+    inspect.signature(function).bind(**arguments)
+    for name, value in arguments.items():
+        default = inspect.signature(function).parameters[name].default
+        kinds = (int, float) if type(default) is float else type(default)
+        if default not in (None, inspect.Parameter.empty) and not isinstance(value, kinds):
+            raise ValueError("%s is %r" % (name, value))

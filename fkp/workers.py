@@ -15,7 +15,9 @@ from pathlib import Path
 import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from fkp import Problem, backend, files, training
+from fkp import Problem, backend, files
+from fkp.training.checkpoint import checkpoint_path
+from fkp.training.signals import Signals
 
 CONNECT_SECONDS = 10            # for the Dask scheduler to answer
 one_at_a_time = threading.Lock()  # a Dask worker may have several threads; Lasagne has one random generator
@@ -31,7 +33,7 @@ def train(script, lessons, args):
     stop, death = StopFile(args.models, None if args.scheduler else os.getpid()), ()
     stop.clear()
     try:
-        with engine(args.jobs, args.scheduler) as death, training.Signals(stop.demand) as signals:
+        with engine(args.jobs, args.scheduler) as death, Signals(stop.demand) as signals:
             print("Training %d nets, %s ..." % (len(lessons), "on %s" % args.scheduler if args.scheduler
                                                 else "%d at a time" % args.jobs), flush=True)
             run = joblib.delayed(train_one)
@@ -83,7 +85,7 @@ def train_one(script, lesson, precision, resume, stop):
             return None
         if not path.parent.is_dir():
             path = Path(stack.enter_context(tempfile.TemporaryDirectory())) / path.name
-        resume = resume or training.checkpoint_path(path).exists()
+        resume = resume or checkpoint_path(path).exists()
         try:
             module.train(**dict(lesson, path=path, resume=resume, stop=stop))
         except KeyboardInterrupt:
@@ -92,7 +94,7 @@ def train_one(script, lesson, precision, resume, stop):
 
 
 class StopFile:
-    """Tells workers to stop: `training.fit` looks for this file in the models folder after each epoch.
+    """Tells workers to stop: a `Session` looks for this file in the models folder after each epoch.
 
     Children of the process `parent` also stop when it was killed: nobody holds
     the lock on the folder for them any more.
@@ -109,7 +111,7 @@ class StopFile:
 
     @property
     def caught(self):
-        """As that of `training.Signals`."""
+        """As that of `Signals`."""
         return signal.SIGINT if self.orphaned or self.path.exists() else None
 
     @property

@@ -16,6 +16,8 @@ import load  # noqa: E402  first: prepares Theano
 import theano  # noqa: E402
 
 from fkp import models  # noqa: E402
+from fkp.training.run import Run  # noqa: E402
+from fkp.training.session import Session  # noqa: E402
 
 theano.config.on_opt_error = "raise"  # Theano only warns where a rewrite fails
 
@@ -48,6 +50,19 @@ def set_threads():
     before = openmp.omp_get_max_threads()
     yield openmp.omp_set_num_threads
     openmp.omp_set_num_threads(before)
+
+
+def a_run(script="net2", seed=1, **build):
+    """A Run on drawn faces."""
+    return Run(script, build, {"file": "drawn faces", "drawn": True}, seed)
+
+
+def train(net, X, y, path, run=None, resume=False):
+    """What a script does with a net and its faces."""
+    with Session(path, run or a_run(), resume) as session:
+        net = session.fit(net, X, y)
+        session.save(net)
+    return net
 
 
 def assert_same_run(*paths):

@@ -20,8 +20,11 @@ import net5
 import numpy as np
 import pytest
 
-from fkp import backend, models, training
+from fkp import backend, models
 from fkp.backend import checks, gpu
+from fkp.training.checkpoint import Checkpoint
+from fkp.training.run import Run, described
+from fkp.training.session import Session
 
 ROOT = Path(__file__).resolve().parent.parent
 FACES = 12
@@ -61,14 +64,14 @@ def train(module, path, resume=False, halfway=None, **build):
     """
     faces = np.load(path.parent.parent / "faces.npz")
     y = faces["y"] if build.get("all_rows") else np.nan_to_num(faces["y"][:, :len(load.COLUMNS)])
-    training.set_seed(1)
     net = module.build(epochs=2, **build)
-    header = training.header(module.__name__, {"build": dict(build, epochs=2)}, {"drawn": True}, 1)
-    header["net"] = training.described(net)  # as `fit` does
+    run = Run(module.__name__, dict(build, epochs=2), {"drawn": True}, 1, net=described(net))
     if halfway:
         net.on_epoch_finished.append(lambda net, history: len(history) == 1
-                                     and training.Checkpoint(halfway, header).save(net))
-    net = training.fit(net, faces["X"], y, path, header, resume)
+                                     and Checkpoint(halfway, run).save(net))
+    with Session(path, run, resume) as session:
+        net = session.fit(net, faces["X"], y)
+        session.save(net)
     return [[row["train_loss"], row["valid_loss"]] for row in net.train_history_]
 
 

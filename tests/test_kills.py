@@ -10,7 +10,8 @@ import sys
 import pytest
 from conftest import ROOT, assert_same_run
 
-from fkp import files, training
+from fkp import files
+from fkp.training.checkpoint import checkpoint_path
 
 KILLS = int(os.environ.get("FKP_KILLS", 3))
 EPOCHS = 40
@@ -19,8 +20,9 @@ DRIVER = """
 import sys
 sys.argv[0] = "net2.py"
 import load
-from fkp import cli, training
-training.CHECKPOINT_SECONDS, training.CHECKPOINT_SHARE = 0, 1e9
+from fkp import cli
+from fkp.training import checkpoint
+checkpoint.SECONDS, checkpoint.SHARE = 0, 1e9
 import net2
 cli.run(net2.main)
 """
@@ -66,7 +68,7 @@ def test_killed_at_any_moment_a_run_ends_as_if_nothing_had_happened(folder, tmp_
     _, err = last.communicate(timeout=300)
     assert last.returncode == 0, err
     assert_same_run(tmp_path / "whole" / "net2.npz", path)
-    assert not training.checkpoint_path(path).exists() and not list(path.parent.glob("*.tmp"))
+    assert not checkpoint_path(path).exists() and not list(path.parent.glob("*.tmp"))
 
 
 @pytest.mark.parametrize("name", ["net2.checkpoint.npz", "net2.npz"])

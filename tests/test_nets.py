@@ -11,18 +11,14 @@ import test2
 import test3
 import theano
 import theano.tensor as T
+from conftest import a_run, train
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fkp import Problem, cascade, compact, files, keypoints, models, training
+from fkp import Problem, cascade, compact, files, keypoints, models
+from fkp.training.run import Run
+from fkp.training.session import set_seed
 from fkp.cascade import lessons, predict, report
-
-HEADER = dict(data={"file": "drawn faces", "drawn": True}, seed=1)
-
-
-def header(script, **build):
-    return training.header(script, {"build": build, "preprocess": "equalise"}, HEADER["data"], HEADER["seed"])
-
 
 def some_faces(drawn, flat, n=24):
     keep, y = load.select(drawn, all_rows=True)
@@ -36,10 +32,9 @@ def some_faces(drawn, flat, n=24):
     (net4, "net4", {"hidden": 50, "all_rows": True, "augment": True, "tuned": True})])
 def test_a_net_trains_is_saved_and_predicts_the_same_when_opened(module, script, build, drawn, tmp_path):
     X, y = some_faces(drawn, flat=module in (net1, net2))
-    training.set_seed(1)
     net = module.build(epochs=1, **build)
     outputs = 34 if build.get("all_rows") else 30
-    training.fit(net, X, y[:, :outputs], tmp_path / "a.npz", header(script, epochs=1, **build))
+    train(net, X, y[:, :outputs], tmp_path / "a.npz", a_run(script, epochs=1, **build))
     opened = load.open_net(tmp_path / "a.npz")
     np.testing.assert_array_equal(opened.predict(X), net.predict(X))
     assert opened.predict(X).shape == (24, outputs)
@@ -147,7 +142,7 @@ def test_training_stops_after_patience_epochs_without_a_better_loss():
 @pytest.mark.parametrize("patience", [2, 100])  # stopped early, or out of epochs
 def test_the_best_weights_come_back_however_training_ends(patience, drawn):
     X, y = some_faces(drawn, flat=False)
-    training.set_seed(0)
+    set_seed(0)
     net = net4.build(epochs=6, hidden=10)
     net.on_epoch_finished = [net4.EarlyStopping(patience)]
     best = {}
@@ -362,10 +357,9 @@ def test_an_average_of_levels_leaves_out_what_a_level_does_not_know():
 
 def saved(tmp_path, drawn, **changes):
     X, y = some_faces(drawn, flat=True)
-    training.set_seed(1)
     net = net1.build(epochs=1)
     path = tmp_path / "net1.npz"
-    training.fit(net, X, y[:, :30], path, header("net1", epochs=1))
+    train(net, X, y[:, :30], path, a_run("net1", epochs=1))
     arrays = files.read_npz(path)
     head = files.untext(arrays["header"], path)
     head.update(changes)
@@ -405,7 +399,7 @@ def faked(folder, data, **others):
     """A folder with the model files of a whole cascade, headers only; `others`: net name -> its data."""
     names = ["net4"] + ["net5-%s-%d" % (group, win) for group in load.GROUPS for win in (38, 32)]
     for name in names:
-        head = header(name[:4], epochs=1)
+        head = a_run(name[:4], epochs=1).to_json()
         head.update(history=[], data=others.get(name.replace("-", "_"), data))
         files.write_npz(folder / (name + ".npz"), {"header": files.text(head)})
 
@@ -425,10 +419,10 @@ def test_a_cascade_is_complete_if_all_its_nets_know_the_same_faces(tmp_path):
 
 def test_specialists_for_other_faces_than_level_1s_are_refused(tmp_path, monkeypatch):
     class Net:
-        header_ = {"data": {"file": "training.csv", "rows": 7}, "settings": {}}
+        run_ = Run("net4", {}, {"file": "training.csv", "rows": 7}, 1)
 
     class Other:
-        header_ = {"data": {"drawn": True, "rows": 9}, "settings": {}}
+        run_ = Run("net5", {}, {"drawn": True, "rows": 9}, 1)
     monkeypatch.setattr(models, "open_net", lambda path: Other if path.stem == "net5-N-38" else Net)
     with pytest.raises(Problem, match=r"net5-N-38.npz: was trained on drawn faces \(9 rows\), and net4.npz on training.csv"):
         cascade.Cascade(tmp_path).add_specialists()
@@ -455,7 +449,7 @@ PLACES += [("history", 0, key) for key in models.ROW]
 @settings(max_examples=300, derandomize=True, deadline=None)
 @given(place=st.sampled_from(PLACES), value=JSON)
 def test_whatever_a_header_says_it_is_shown_or_refused_in_one_line(place, value, tmp_path_factory):
-    head = dict(header("net1", epochs=1), history=[{"epoch": 1, "train_loss": 1.0, "valid_loss": 1.0, "dur": 1.0}])
+    head = dict(a_run("net1", epochs=1).to_json(), history=[{"epoch": 1, "train_loss": 1.0, "valid_loss": 1.0, "dur": 1.0}])
     inner = head
     for key in place[:-1]:
         inner = inner[key]

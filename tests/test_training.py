@@ -1,21 +1,23 @@
 """Interrupted and resumed training: the same to the bit; refusals; what is shown."""
+import contextlib
+import dataclasses
 import math
 import os
 import signal
 import types
+from unittest import mock
 
 import net1
 import net2
 import net4
 import numpy as np
 import pytest
+from conftest import a_run, train
 
-from fkp import Problem, cli, files, models, training
-
-
-def header(**changes):
-    settings = {"build": {"epochs": 6}, "preprocess": "equalise"}
-    return dict(training.header("net2", settings, {"file": "drawn faces", "drawn": True}, 1), **changes)
+from fkp import Problem, cli, files, models
+from fkp.training import checkpoint, session
+from fkp.training.checkpoint import Checkpoint
+from fkp.training.progress import duration
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +48,11 @@ def small_net4(epochs=6):
     return net
 
 
-def run(build, data, path, stop=None, resume=False, number=signal.SIGINT, head=None):
-    training.set_seed(1)
+def run(build, data, path, stop=None, resume=False, number=signal.SIGINT, wanted=None):
     net = build()
     if stop:
         net.on_batch_finished = [interrupt_after(stop, number)]
-    return training.fit(net, *data, path, head or header(), resume)
+    return train(net, *data, path, wanted or a_run(epochs=6), resume)
 
 
 def losses(net):
@@ -119,8 +120,7 @@ def test_a_signal_in_the_epoch_in_which_training_stops_early_loses_nothing(pictu
 def test_the_same_seed_gives_the_same_losses_and_another_seed_others(pictures, tmp_path):
     a, b = (run(small_net4, pictures, tmp_path / "a.npz") for _ in range(2))
     assert losses(a) == losses(b)
-    training.set_seed(2)
-    c = training.fit(small_net4(), *pictures, tmp_path / "c.npz", header())
+    c = train(small_net4(), *pictures, tmp_path / "c.npz", a_run(seed=2))
     assert losses(c) != losses(a)
 
 
@@ -135,12 +135,11 @@ def test_sigterm_saves_and_is_raised_as_such(faces, tmp_path):
 
 
 def test_a_second_interrupt_ends_at_once(faces, tmp_path):
-    training.set_seed(1)
     net = build2()
     net.on_batch_finished = [lambda net, history: (signal.raise_signal(signal.SIGTERM),
                                                    signal.raise_signal(signal.SIGTERM))]
     with pytest.raises(cli.Terminated):
-        training.fit(net, *faces, tmp_path / "net.npz", header())
+        train(net, *faces, tmp_path / "net.npz")
     assert not list(tmp_path.iterdir())
 
 
@@ -152,17 +151,18 @@ def test_signals_are_given_back(faces, tmp_path):
 
 @pytest.mark.parametrize("change, message", [
     ({"seed": 2}, "seed: 1 there, 2 here"),
-    ({"settings": {"build": {"epochs": 7}, "preprocess": "equalise"}}, "settings build: "),
-    ({"settings": {"build": {"epochs": 6}, "preprocess": "plain"}}, "settings preprocess: equalise there, plain here"),
+    ({"build": {"epochs": 7}}, "settings build epochs: 6 there, 7 here"),
+    ({"preprocess": "plain"}, "settings preprocess: equalise there, plain here"),
     ({"data": {"file": "training.csv", "drawn": False}}, "data drawn: True there, False here"),
-    ({"versions": {}}, "versions Lasagne: 0.1 there, None here")])
+    ({"versions": {"Python": "3"}}, "versions Lasagne: 0.1 there, None here"),
+    ({"computed": {"threads": 99}}, "computed device: cpu there, None here")])
 def test_a_checkpoint_of_another_run_is_refused_with_the_difference(change, message, faces, tmp_path):
     path = tmp_path / "net.npz"
     with pytest.raises(KeyboardInterrupt):
         run(build2, faces, path, 2)
     kept = (tmp_path / "net.checkpoint.npz").read_bytes()
     with pytest.raises(Problem, match=message):
-        run(build2, faces, path, resume=True, head=header(**change))
+        run(build2, faces, path, resume=True, wanted=dataclasses.replace(a_run(epochs=6), **change))
     assert (tmp_path / "net.checkpoint.npz").read_bytes() == kept
 
 
@@ -182,21 +182,21 @@ def test_a_damaged_checkpoint_is_refused(faces, tmp_path):
 
 
 def test_checkpoints_are_written_by_time(faces, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0)
-    monkeypatch.setattr(training, "CHECKPOINT_SHARE", 1e9)
+    monkeypatch.setattr(checkpoint, "SECONDS", 0)
+    monkeypatch.setattr(checkpoint, "SHARE", 1e9)
     saved = []
-    monkeypatch.setattr(training.Checkpoint, "save", lambda self, net: saved.append(len(net.train_history_)))
+    monkeypatch.setattr(Checkpoint, "save", lambda self, net: saved.append(len(net.train_history_)))
     run(build2, faces, tmp_path / "net.npz")
     assert saved == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_full_disk_does_not_end_the_training(faces, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0)
-    monkeypatch.setattr(training, "CHECKPOINT_SHARE", 1e9)
+    monkeypatch.setattr(checkpoint, "SECONDS", 0)
+    monkeypatch.setattr(checkpoint, "SHARE", 1e9)
 
     def full(*args):
         raise Problem("net.checkpoint.npz: cannot be written (No space left on device)")
-    monkeypatch.setattr(training.Checkpoint, "save", full)
+    monkeypatch.setattr(Checkpoint, "save", full)
     run(build2, faces, tmp_path / "net.npz")
     assert (tmp_path / "net.npz").exists()
     assert "Training goes on without a new checkpoint: net.checkpoint.npz" in capsys.readouterr().err
@@ -208,30 +208,27 @@ def test_what_a_killed_run_left_half_written_is_cleared(tmp_path):
         assert not list(tmp_path.glob("*.tmp"))
 
 
-@pytest.mark.parametrize("loss", [math.nan, math.inf, 1e9])
-def test_a_loss_that_is_lost_stops_the_run(loss, faces, tmp_path):
-    training.set_seed(1)
-    net = build2()
-
+@contextlib.contextmanager
+def spoiled(name, loss):
+    """Within this block the third epoch of a run ends with this loss."""
     def spoil(net, history):
         if len(history) == 3:
-            history[-1]["train_loss"] = loss
-    head = header()
-    path = tmp_path / "net.npz"
-    spoiled = training.prepare
+            history[-1][name] = loss
 
-    def prepare(net, *rest):
-        spoiled(net, *rest)
-        net.on_epoch_finished.insert(0, spoil)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "prepare", prepare)
-        with pytest.raises(Problem, match="epoch 3: the training loss is .*; lower the learning rate"):
-            training.fit(net, *faces, path, head)
+    stop_if_lost = session.stop_if_lost
+    with mock.patch.object(session, "stop_if_lost", lambda *now: (spoil(*now), stop_if_lost(*now))):
+        yield
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf, 1e9])
+def test_a_loss_that_is_lost_stops_the_run(loss, faces, tmp_path):
+    path = tmp_path / "net.npz"
+    with spoiled("train_loss", loss), pytest.raises(Problem, match="epoch 3: the training loss is .*; lower the"):
+        run(build2, faces, path)
     assert not path.exists()
 
 
 def test_the_model_holds_the_best_epochs_weights(faces, tmp_path):
-    training.set_seed(1)
     net = net1.build(epochs=5)
     seen = {}
 
@@ -239,7 +236,7 @@ def test_the_model_holds_the_best_epochs_weights(faces, tmp_path):
         history[-1]["valid_loss"] = [3.0, 1.0, 2.0, 2.5, 4.0][len(history) - 1]
         seen[len(history)] = [p.get_value() for p in net.get_all_params()]
     net.on_epoch_finished = [watch]
-    training.fit(net, *faces, tmp_path / "net.npz", header())
+    train(net, *faces, tmp_path / "net.npz")
     for a, b in zip(models.read(tmp_path / "net.npz")[0], seen[2]):
         np.testing.assert_array_equal(a, b)
 
@@ -255,7 +252,7 @@ def test_the_table_shows_pixels_and_the_time_left(faces, tmp_path, capsys):
 
 @pytest.mark.parametrize("seconds, text", [(7.4, "7 s"), (250, "4 min 10 s"), (7380, "2 h 03 min")])
 def test_durations_are_readable(seconds, text):
-    assert training.duration(seconds) == text
+    assert duration(seconds) == text
 
 
 def test_one_run_at_a_time_writes_into_a_folder(tmp_path):
@@ -280,21 +277,12 @@ def test_weights_that_do_not_fit_are_refused(faces, tmp_path):
 @pytest.mark.parametrize("which", ["train_loss", "valid_loss"])
 @pytest.mark.parametrize("loss", [math.nan, math.inf, 1e9])
 def test_a_lost_loss_keeps_the_last_good_checkpoint_and_model(loss, which, faces, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0)
-    monkeypatch.setattr(training, "CHECKPOINT_SHARE", 1e9)
+    monkeypatch.setattr(checkpoint, "SECONDS", 0)
+    monkeypatch.setattr(checkpoint, "SHARE", 1e9)
     path = tmp_path / "net.npz"
     run(build2, faces, path)
-    model, prepare = path.read_bytes(), training.prepare
-
-    def spoil(net, history):
-        if len(history) == 3:
-            history[-1][which] = loss
-
-    def spoiled(net, *rest):
-        prepare(net, *rest)
-        net.on_epoch_finished.insert(0, spoil)
-    monkeypatch.setattr(training, "prepare", spoiled)
-    with pytest.raises(Problem, match="epoch 3: .*; lower the learning rate"):
+    model = path.read_bytes()
+    with spoiled(which, loss), pytest.raises(Problem, match="epoch 3: .*; lower the learning rate"):
         run(build2, faces, path)
     assert path.read_bytes() == model
     kept = files.read_npz(tmp_path / "net.checkpoint.npz")
@@ -303,7 +291,7 @@ def test_a_lost_loss_keeps_the_last_good_checkpoint_and_model(loss, which, faces
 
 
 def test_a_run_that_explodes_at_once_is_a_problem_and_no_model(faces, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(checkpoint, "SECONDS", 0)
 
     def build():
         net = net1.build(epochs=1)
@@ -325,16 +313,16 @@ def test_a_signal_while_the_model_is_written_is_not_lost(faces, tmp_path, monkey
 @pytest.mark.parametrize("epoch, cost, longest", [(1, 0.1, 32), (1, 3, 155), (100, 0.5, 101)])
 def test_checkpoints_are_half_a_minute_apart_and_cost_two_percent(epoch, cost, longest, tmp_path, monkeypatch):
     clock, saved = [0.0], []
-    monkeypatch.setattr(training, "time", types.SimpleNamespace(time=lambda: clock[0]))
+    monkeypatch.setattr(checkpoint, "time", types.SimpleNamespace(time=lambda: clock[0]))
 
     def save(self, net):
         saved.append(clock[0])
         clock[0] += cost
-    monkeypatch.setattr(training.Checkpoint, "save", save)
-    checkpoint = training.Checkpoint(tmp_path / "net.npz", {})
+    monkeypatch.setattr(Checkpoint, "save", save)
+    saving = Checkpoint(tmp_path / "net.npz", a_run())
     while clock[0] < 20000:
         clock[0] += epoch
-        checkpoint(None, [{}])
+        saving(None, [{}])
     assert 30 <= np.diff(saved).min() and np.diff(saved).max() <= longest
     assert len(saved) * cost <= 0.02 * clock[0]
 
@@ -388,3 +376,13 @@ def test_a_strange_checkpoint_is_refused_in_one_line(spoil, faces, tmp_path):
     with pytest.raises(Problem, match="net.checkpoint.npz") as caught:
         run(build2, faces, tmp_path / "net.npz", resume=True)
     assert str(caught.value).isprintable()
+
+
+def test_a_net_may_be_trained_twice(faces, tmp_path):
+    net = build2()
+    before = [list(net.on_batch_finished), list(net.on_training_started)]
+    train(net, *faces, tmp_path / "net.npz")
+    train(net, *faces, tmp_path / "net.npz")
+    assert [row["epoch"] for row in net.train_history_] == list(range(1, 13))
+    assert [net.on_batch_finished, net.on_training_started] == before
+    assert len(models.open_run(tmp_path / "net.npz")[1]) == 12

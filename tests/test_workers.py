@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from conftest import ROOT, assert_same_run
 
-from fkp import Problem, cascade, files, models, training, workers
+from fkp import Problem, cascade, files, models, workers
+from fkp.training import checkpoint
 from fkp.cascade import predict
 
 
@@ -132,7 +133,7 @@ def cluster():
 
 
 def checkpoint_every_epoch():
-    training.CHECKPOINT_SECONDS = training.CHECKPOINT_SHARE = 1e-9
+    checkpoint.SECONDS = checkpoint.SHARE = 1e-9
 
 
 def test_a_worker_of_a_cluster_may_die_and_nothing_is_lost(cluster, lessons_for, alone, tmp_path):

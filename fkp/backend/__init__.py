@@ -6,7 +6,7 @@ default: where they are available), `1` (fail where they are not) or `0`.
 """
 from . import checks
 
-__all__ = ["describe", "prepare", "set_precision", "threads"]
+__all__ = ["describe", "facts", "prepare", "set_precision", "threads"]
 
 
 def prepare():
@@ -24,4 +24,4 @@ def prepare():
 
 
 prepare()
-from .start import describe, set_precision, threads
+from .start import describe, facts, set_precision, threads

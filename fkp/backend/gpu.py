@@ -50,12 +50,15 @@ def contexts():
 
 def describe():
     """'gpuarray Ops of pygpu 0.7.6 on GeForce GTX 980, cuDNN 7605' for the started GPU, or None on the CPU."""
-    if not contexts():
-        return None
+    return "gpuarray Ops of pygpu %(pygpu)s on %(GPU)s, %(cuDNN)s" % facts() if contexts() else None
+
+
+def facts():
+    """The same, apart."""
     import pygpu
 
     names = " and ".join(" ".join(_text(context.devname).split()) for context in contexts())
-    return "gpuarray Ops of pygpu %s on %s, %s" % (pygpu.__version__, names, _cudnn())
+    return {"pygpu": pygpu.__version__, "GPU": names, "cuDNN": _cudnn()}
 
 
 def _cudnn():

@@ -74,11 +74,26 @@ def describe():
         return line + "%s, %s" % (theano.config.floatX, gpu.describe())
     if reason is not None:
         return line + "%s, Theano's own Ops: %s" % (theano.config.floatX, reason)
+    return line + "%s, oneDNN %s (%s), %d thread%s" % (
+        substitute.precision, native.LIBRARY.fkp_version().decode(), instructions(), threads(), "s" * (threads() != 1))
+
+
+def facts():
+    """What the last digits of a result depend on: {name: text or number}."""
+    found = {"device": theano.config.device, "floatX": theano.config.floatX}
+    if gpu.contexts():
+        return dict(found, ops="gpuarray", **gpu.facts())
+    if reason is not None:
+        return dict(found, ops="Theano", threads=threads())
+    return dict(found, ops="oneDNN", oneDNN=native.LIBRARY.fkp_version().decode(), instructions=instructions(),
+                threads=threads())
+
+
+def instructions():
+    """The widest instructions that oneDNN uses here: 'AVX-512, AMX'."""
     isa = native.LIBRARY.fkp_isa()
     have = [name for name, bits in (("AVX2", AVX2), ("AVX-512", AVX512), ("AMX", AMX)) if isa & bits == bits]
-    return line + "%s, oneDNN %s (%s), %d thread%s" % (
-        substitute.precision, native.LIBRARY.fkp_version().decode(), ", ".join(have[have[-1:] != ["AVX2"]:]) or "SSE",
-        threads(), "s" * (threads() != 1))
+    return ", ".join(have[have[-1:] != ["AVX2"]:]) or "SSE"
 
 
 def threads():

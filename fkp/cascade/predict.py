@@ -14,7 +14,7 @@ class Cascade:
     def __init__(self, folder):
         self.folder = folder
         self.whole = models.open_net(folder / "net4.npz")
-        self.preprocess = self.whole.header_["settings"].get("preprocess", "equalise")
+        self.preprocess = self.whole.run_.preprocess
         self.specialists = {}
 
     def add_specialists(self, levels=LEVELS):
@@ -23,10 +23,10 @@ class Cascade:
                             for level in levels}
         for level, nets in self.specialists.items():
             for group, net in nets.items():
-                if net.header_["data"] != self.whole.header_["data"]:
+                if net.run_.data != self.whole.run_.data:
                     raise Problem("%s: was trained on %s, and net4.npz on %s; run net5.py again" % (
-                        path(self.folder, group, level), describe(net.header_["data"]),
-                        describe(self.whole.header_["data"])))
+                        path(self.folder, group, level), describe(net.run_.data),
+                        describe(self.whole.run_.data)))
         return self
 
     def predict(self, images):
@@ -47,14 +47,14 @@ def is_complete(folder):
     paths = [folder / "net4.npz"] + [path(folder, group, level) for level in LEVELS for group in GROUPS]
     if not all(p.exists() for p in paths):
         return False
-    first, *others = [models.open_header(p)["data"] for p in paths]
+    first, *others = [models.open_run(p)[0].data for p in paths]
     return all(other == first for other in others)
 
 
 def level1(folder, origin):
     """The cascade with net 4 alone.  Raises Problem unless it was trained on the faces at hand."""
     cascade = Cascade(folder)
-    trained_on = cascade.whole.header_["data"]
+    trained_on = cascade.whole.run_.data
     if trained_on != origin:
         raise Problem("%s: was trained on %s, and these are %s; run net4.py on them first"
                       % (folder / "net4.npz", describe(trained_on), describe(origin)))
