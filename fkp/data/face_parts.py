@@ -5,7 +5,8 @@ coordinates and units. A painter changes its picture `image` or `face`, (n, heig
 Face it belongs to, t the Traits that say what it looks like.
 """
 import numpy as np
-from fkp.data.face_model import Face, Traits, background, bump, develop, inside, lay, ridge, shine, swell
+from fkp.data.face_light import shine
+from fkp.data.face_model import Face, Traits, background, bump, develop, inside, lay, ridge, swell
 
 # How often each trait is seen. Guesses from photographs of all kinds of people.
 GLASSES, DARK_LENSES, BEARD, MOUSTACHE, CLOSED_EYES = 0.15, 0.12, 0.3, 0.12, 0.06
