@@ -16,7 +16,7 @@ from pathlib import Path
 from fkp import Problem, backend, models  # noqa: F401  backend comes before anything that imports Theano
 from fkp.crops import corner, crop, from_crop, middle, to_crop, windows  # noqa: F401
 from fkp.faces import (Faces, FirstRows, is_drawn, read_groups, row_order, select, split_for,  # noqa: F401
-                       validation_first)
+                       validation_rows)
 from fkp.faces import read_faces as faces
 from fkp.faces import read_lookup as lookup  # noqa: F401
 from fkp.keypoints import (ALL_COLUMNS, AREA, COLUMNS, FOUR_POINTS, GROUPS, HALF, KEYPOINTS, SECOND_SCHEME,  # noqa: F401
@@ -74,12 +74,12 @@ def load_specialist_train(group, preprocess="equalise", data=None, rows=None):
     return preprocessed(found.images[keep], preprocess), y, keep
 
 
-def load_specialist_test(images, points, group, win, names=COLUMNS):
+def load_specialist_test(images, points, group, win):
     """Crops (n, 1, win, win) around the group as the level before found it, and their centres (n, 2).
 
-    images (n, 96, 96); points (n, len(names)), that level's answer in pixels.
+    images (n, 96, 96); points (n, 30 or 34), that level's answer in pixels, as COLUMNS or ALL_COLUMNS.
     """
-    crops, centres = crop(images, group_centres(points, group, names), win)
+    crops, centres = crop(images, group_centres(points, group), win)
     return crops[:, None], centres
 
 

@@ -54,7 +54,7 @@ def train(method, found, path, args):
     X, y = load.arrays(found, preprocess=method)
     run = dataclasses.replace(Run.asked("net1", args, found.origin), preprocess=method)
     net = build(**run.build)
-    net.train_split = load.split_for(found) or net.train_split
+    net.train_split = load.split_for(found)
     with Session(path, run, args.resume) as session:
         net = session.fit(net, X, y)
         session.save(net)

@@ -47,7 +47,7 @@ def main():
     X, y = load.arrays(found)
     run = Run.asked("net2", args, found.origin)
     net = build(**run.build)
-    net.train_split = load.split_for(found) or net.train_split
+    net.train_split = load.split_for(found)
     with files.locked(args.models), Session(args.models / "net2.npz", run, args.resume) as session:
         net = session.fit(net, X, y)
         session.save(net)

@@ -185,7 +185,7 @@ def main():
     run = Run.asked("net4", args, found.origin, all_rows=args.all_rows, augment=args.augment, tuned=args.tuned,
                     hidden=args.hidden)
     net = build(**run.build)
-    net.train_split = load.split_for(found, args.all_rows) or net.train_split
+    net.train_split = load.split_for(found, all_rows=args.all_rows)
     if args.tuned:
         start_at_mean_face(net, net.train_split(X, y, net)[2])
     with files.locked(args.models), Session(args.models / "net4.npz", run, args.resume) as session:

@@ -16,7 +16,7 @@ import dataclasses
 import load  # first: prepares Theano
 import net4
 from fkp import augment as augmentation
-from fkp import Problem, backend, cascade, cli, figures, files, keypoints, submission, workers
+from fkp import Problem, backend, cascade, cli, figures, files, submission, workers
 from fkp.cascade import lessons, report
 from fkp.training.run import Run
 from fkp.training.session import Session, forget
@@ -42,15 +42,13 @@ class Tuned(net4.Tuned):
 class CropBatchIterator(load.PixelBatchIterator):
     """Cuts a specialist's crops out of whole faces, batch by batch.
 
-    X is (n, 96, 96); each row of y has, in pixels, the group's labels and
-    those of its mirror partner (2k each), their true centres and the centres
-    where the level before saw them (2 each): see `lessons.specialist_data`.
+    X is (n, 96, 96); y is a `lessons.Lesson`'s.
 
     With `errors` (m, 2), in pixels, half of each batch is mirrored, so that
     right eyes teach the left one too, and every crop is off the true centre by
     one of these errors.  Without, the crop is where the level before saw the
     group: that is how the specialist is validated and used.  With `augment`,
-    faces are turned, scaled, shifted and relit before they are cut.
+    faces are tilted, scaled, shifted and relit before they are cut.
     """
 
     def __init__(self, batch_size, win, errors=None, seed=cli.SEED, augment=False, grey=0.0):
@@ -60,26 +58,31 @@ class CropBatchIterator(load.PixelBatchIterator):
     def transform(self, Xb, yb):
         if yb is None:  # crops already, from load_specialist_test
             return super().transform(Xb, yb)
-        augment = self.augment and self.errors is not None
-        warp = augmentation.Warp(len(Xb), load.SIZE, self.random) if augment else None
-        labels, partner, centre, partner_centre, seen, _ = lessons.unpack(warp.points(yb) if warp else yb)
+        yb = yb.reshape(-1)  # nolearn makes a column of it
         if self.errors is None:
-            crops, centres = load.crop(Xb, seen, self.win)
+            labels = yb["labels"][:, 0]
+            crops, centres = load.crop(Xb, yb["seen"][:, 0], self.win)
         else:
-            flip = self.random.permutation(len(Xb)) < len(Xb) // 2
-            labels = np.where(flip[:, None], keypoints.mirror_pixels(partner), labels)
-            centre = np.where(flip[:, None], keypoints.mirror_pixels(partner_centre), centre)
-            error = self.errors[self.random.randint(len(self.errors), size=len(Xb))]
-            error = error * np.where(flip, -1, 1)[:, None] ** [1, 0]  # in a mirror it misses to the other side
-            at = load.corner(centre + error, self.win)
-            centres = load.middle(at, self.win)
-            at[flip, 0] = load.SIZE - self.win - at[flip, 0]  # the same window in the picture as it is
-            if warp:
-                crops = augmentation.relight(warp.windows(Xb, at, self.win), self.random)
-            else:
-                crops = load.windows(Xb, at, self.win)
-            crops = np.where(flip[:, None, None], crops[:, :, ::-1], crops)
+            crops, centres, labels = self.by_chance(Xb, yb)
         return super().transform(crops[:, None], load.to_crop(labels, centres, self.win))
+
+    def by_chance(self, images, y):
+        """Training crops (n, win, win), their centres (n, 2) and labels (n, 2k), as the mirror shows them or not."""
+        n = len(images)
+        warp = augmentation.Warp(n, load.SIZE, self.random) if self.augment else None
+        y = lessons.moved(y, warp.points) if warp else y
+        flip = self.random.permutation(n) < n // 2
+        error = self.errors[self.random.randint(len(self.errors), size=n)]
+        error = np.where(flip[:, None], error * [-1, 1], error)  # in a mirror it misses to the other side
+        at = load.corner(lessons.mirrored(y["centre"], flip) + error, self.win)
+        centres = load.middle(at, self.win)
+        at[flip, 0] = load.SIZE - self.win - at[flip, 0]  # the same window in the picture as it is
+        if warp:
+            crops = augmentation.relight(warp.windows(images, at, self.win), self.random)
+        else:
+            crops = load.windows(images, at, self.win)
+        crops[flip] = crops[flip, :, ::-1]
+        return crops, centres, lessons.mirrored(y["labels"], flip)
 
     def __iter__(self):
         return augmentation.ahead(super().__iter__())
@@ -137,7 +140,7 @@ def build(group="LE", win=38, epochs=EPOCHS, seed=cli.SEED, augment=False, tuned
 
 def lesson(group, level, seen, found, images, args):
     """What `train` needs to make one specialist from what the level before saw: `seen` (n, 34) in pixels, all faces."""
-    keep, y, n_valid, errors = lessons.specialist_data(group, seen, found)
+    keep, y, n_valid, errors = lessons.lesson(group, seen, found)
     print("--- level %d, %s: %d faces; level %d misses the centre by %.2f pixels"
           % (level, group, len(keep), level - 1, np.sqrt((errors ** 2).sum(1).mean())))
     run = Run.asked("net5", args, found.origin, group=group, win=LEVELS[level], augment=args.augment, tuned=args.tuned)

@@ -142,9 +142,9 @@ def compare(names, found, random, args):
 
 def on_validation_faces(predict, preprocess, found):
     """Faces (n, 96, 96), the net's points and the labels (n, 34)."""
-    order, cut = load.validation_first(found)
-    faces = found.images[order[:cut]]
-    return faces, predict(load.preprocessed(faces, preprocess)), found.keypoints[order[:cut]]
+    rows = load.validation_rows(found)
+    images = found.images[rows]
+    return images, predict(load.preprocessed(images, preprocess)), found.keypoints[rows]
 
 
 def choose(truth, random):

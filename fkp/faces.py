@@ -1,5 +1,7 @@
 """The faces: Kaggle's, or drawn ones where there are none; which rows a net uses, and which validate."""
+import math
 from collections import namedtuple
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,9 @@ from fkp.data import drawn, reader
 from fkp.keypoints import ALL_COLUMNS, COLUMNS, split_schemes
 
 DATA = ROOT / "data"
-SEED = 42  # of the rows' order, as in the tutorial
+SEED = 42                    # of the rows' order, as in the tutorial
+VALID_SHARE = Fraction(1, 5)  # of the rows that a net can use, they validate it; as in nolearn and the tutorial
+FEWEST = 5                   # rows of which some can train and some validate
 
 # keypoints (n, 34) in pixels, NaN = missing, or None for test faces; ids (n,) ImageId or None;
 # origin: a dict for the model file's header, {'file', 'fingerprint', 'drawn', 'rows'}; groups (n,) or None
@@ -87,41 +91,42 @@ def row_order(n_rows, groups=None):
     return np.argsort(random.permutation(len(names))[member], kind="stable")
 
 
-def select(found, cols=None, all_rows=False):
-    """Rows of `found` to use, in `row_order`, and their labels in pixels: (index (n,), y (n, k))."""
+def select(faces, cols=None, all_rows=False):
+    """Rows of `faces` to use, in `row_order`, and their labels in pixels: (index (n,), y (n, k))."""
     names = list(cols) if cols is not None else ALL_COLUMNS if all_rows else COLUMNS
     unknown = [name for name in names if name not in ALL_COLUMNS]
     if unknown:
         raise Problem("cols: %r is no column; known are %s" % (unknown[0], ", ".join(ALL_COLUMNS)))
-    y = found.keypoints[:, [ALL_COLUMNS.index(name) for name in names]]
+    y = faces.keypoints[:, [ALL_COLUMNS.index(name) for name in names]]
     known = ~np.isnan(y)
     usable = known.any(axis=1) if all_rows else known.all(axis=1)
-    order = row_order(len(y), found.groups)
+    order = row_order(len(y), faces.groups)
     keep = order[usable[order]]
-    if len(keep) < 5:
-        raise Problem("%s: %d rows have the labels asked for (%s, ...); training needs 5 or more"
-                      % (found.origin["file"], len(keep), names[0]))
+    if len(keep) < FEWEST:
+        raise Problem("%s: %d rows have the labels asked for (%s, ...); training needs %d or more"
+                      % (faces.origin["file"], len(keep), names[0], FEWEST))
     return keep, y[keep]
 
 
-def validation_first(found):
-    """(order (n,), cut): rows `order[:cut]` are those that no net here trains on.
+def validation_rows(faces):
+    """Index of the rows that no net here trains on, in `row_order`.
 
-    nolearn lets the first fifth of the rows a net can use validate; `cut`
-    counts the rows up to the last of them that every net leaves out.  With
-    groups it is the end of the group in which a fifth of all rows is reached.
+    They are the first ones, up to the last of them that both validate: the
+    nets for complete rows, and those for all.  With groups they are those of
+    whole persons.
     """
-    order = row_order(len(found.keypoints), found.groups)
-    if found.groups is not None:
-        ends = np.flatnonzero(np.diff(found.groups[order])) + 1
-        return order, int(next(iter(ends[ends >= len(order) / 5]), len(order)))
-    known = ~np.isnan(found.keypoints[order])
-    usable = known[:, :len(COLUMNS)].all(1), known.any(1)  # by nets for complete rows, and for all
-    for rows, kind in zip(usable, ("all labels", "any label")):
-        if rows.sum() < 5:
-            raise Problem("%s: %d rows have %s; validation needs 5 or more"
-                          % (found.origin["file"], rows.sum(), kind))
-    return order, min(np.flatnonzero(rows)[rows.sum() // 5 - 1] + 1 for rows in usable)
+    order = row_order(len(faces.keypoints), faces.groups)
+    if faces.groups is not None:
+        ends = np.append(np.flatnonzero(np.diff(faces.groups[order])) + 1, len(order))
+        return order[:next(end for end in ends if end >= n_validating(len(order)))]
+    kept = [select(faces, all_rows=all_rows)[0] for all_rows in (False, True)]
+    last = [np.flatnonzero(order == rows[n_validating(len(rows)) - 1])[0] for rows in kept]
+    return order[:min(last) + 1]
+
+
+def n_validating(n_rows):
+    """How many of a net's rows validate it."""
+    return math.ceil(n_rows * VALID_SHARE)
 
 
 class FirstRows:
@@ -134,13 +139,12 @@ class FirstRows:
         return X[self.n:], X[:self.n], y[self.n:], y[:self.n]
 
 
-def split_for(found, all_rows=False):
-    """A `train_split` for what `load` returns of these faces: by group, or None for nolearn's own."""
-    if found.groups is None:
-        return None
-    order, cut = validation_first(found)
-    keep, _ = select(found, all_rows=all_rows)
-    return FirstRows(int(np.isin(keep, order[:cut]).sum()))
+def split_for(faces, cols=None, all_rows=False):
+    """The `train_split` of a net that trains on what `select` gives for these arguments."""
+    keep, _ = select(faces, cols, all_rows)
+    if faces.groups is None:
+        return FirstRows(n_validating(len(keep)))
+    return FirstRows(int(np.isin(keep, validation_rows(faces)).sum()))
 
 
 def describe(origin):

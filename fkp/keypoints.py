@@ -24,7 +24,7 @@ mouth_center_top_lip mouth_center_bottom_lip""".split()  # "left" is the person'
 SECOND_SCHEME = {"nose_tip": "nose_base", "mouth_center_bottom_lip": "mouth_middle"}
 FOUR_POINTS = ["left_eye_center", "right_eye_center", *SECOND_SCHEME]
 
-# What a specialist of net5 looks at; the crop is centred on the mean of these points.
+# What a specialist of net5 looks at and answers; its crop is centred on `group_centres`.
 GROUPS = {
     "LE": ["left_eye_center", "left_eye_inner_corner", "left_eye_outer_corner",
            "left_eyebrow_inner_end", "left_eyebrow_outer_end"],
@@ -107,16 +107,23 @@ def mirror_faces(points):
     return mirror_pixels(points[:, mirror_order(ALL_COLUMNS)])
 
 
-def group_centres(points, group, names=COLUMNS):
-    """Where to look: the mean (n, 2) of the group's points among `names`, those missing left out.
+def group_columns(group):
+    """Where the group's points of Kaggle's full scheme stand in COLUMNS, and so in ALL_COLUMNS."""
+    return [COLUMNS.index(name) for name in columns(GROUPS[group]) if name in COLUMNS]
 
-    points (n, len(names)) in pixels.  A face with none of them gets NaN.
+
+def group_centres(points, group):
+    """The group's centre (n, 2): the mean of its points of the full scheme, those missing left out.
+
+    points (n, 30 or 34) in pixels, columns as COLUMNS or ALL_COLUMNS.  A face with none of them gets NaN.
     """
-    here = [name for name in columns(GROUPS[group]) if name in names]
-    xy = points[:, [names.index(name) for name in here]].reshape(len(points), -1, 2)
-    known = ~np.isnan(xy)
-    with np.errstate(invalid="ignore"):
-        return (np.where(known, xy, 0).sum(1) / known.sum(1)).astype(np.float32)
+    return nanmean(points[:, group_columns(group)].reshape(len(points), -1, 2), 1, empty=np.nan)
+
+
+def mirror_group(group):
+    """The group that `group` becomes in a mirror image: LE and RE for one another, N and M for themselves."""
+    points = {mirror_name(name) for name in GROUPS[group]}
+    return next(name for name, others in GROUPS.items() if set(others) == points)
 
 
 def nanmean(x, axis, empty):

@@ -61,6 +61,14 @@ def test_same_seed_same_faces_other_seed_other_faces(faces, few):
     assert (other != again).mean() > 0.9 and (other_marks != marks).mean() > 0.9
 
 
+def test_the_faces_are_those_that_their_fingerprint_names(faces):
+    images, points = faces.training(rows=8)
+    greys = [122.74, 137.31, 104.59, 133.95, 137.54, 111.54, 156.35, 128.61]
+    places = [48.01, 46.32, 50.48, 46.87, 46.29, 49.56, 45.74, 46.57]
+    same = np.allclose(images.mean((1, 2)), greys, atol=0.1) and np.allclose(np.nanmean(points, 1), places, atol=0.01)
+    assert (faces.FINGERPRINT == "09386769f7e5b010") == same, "other faces need another FINGERPRINT, here and there"
+
+
 def test_drawing_leaves_the_global_generator_alone(faces):
     before = np.random.get_state()[1].copy()
     faces.draw(1)

@@ -2,6 +2,7 @@
 import tracemalloc
 
 import load
+import net1
 import net2
 import net4
 import net5
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from fkp import Problem, files
+from fkp.cascade.lessons import lesson_type
 from fkp.data import draw
 
 
@@ -139,13 +141,21 @@ def test_with_groups_nobody_is_on_both_sides():
     keypoints = labels(200)
     keypoints[::3, 4] = np.nan
     faces = found(keypoints)._replace(groups=groups)
-    order, cut = load.validation_first(faces)
-    assert 40 <= cut < 60 and not set(groups[order[:cut]]) & set(groups[order[cut:]])
+    rows = load.validation_rows(faces)
+    others = np.setdiff1d(np.arange(200), rows)
+    assert 40 <= len(rows) < 60 and not set(groups[rows]) & set(groups[others])
     for all_rows in (False, True):
         keep, y = load.select(faces, all_rows=all_rows)
-        train, valid, _, _ = load.split_for(faces, all_rows)(keep, y, None)
-        assert set(valid) <= set(order[:cut]) and not set(train) & set(order[:cut]) and len(valid) > 20
-    assert load.split_for(found(keypoints)) is None
+        train, valid, _, _ = load.split_for(faces, all_rows=all_rows)(keep, y, None)
+        assert set(valid) <= set(rows) and not set(train) & set(rows) and len(valid) > 20
+
+
+@pytest.mark.parametrize("n_rows", [20, 21, 24])
+def test_the_same_rows_validate_as_by_nolearns_own_split(n_rows):
+    faces = found(labels(n_rows))
+    keep, y = load.select(faces)
+    for ours, nolearns in zip(load.split_for(faces)(keep, y, None), net1.build().train_split(keep, y, net1.build())):
+        np.testing.assert_array_equal(ours, nolearns)
 
 
 @pytest.mark.parametrize("text, message", [("1\n2\nx\n", "line 3: 'x' is no whole number"), ("1\n2\n", "has 2 lines"),
@@ -176,12 +186,12 @@ def test_the_cascades_validation_rows_are_left_out_by_every_net():
     four = np.isin(load.COLUMNS, load.columns(load.FOUR_POINTS))
     keypoints[np.ix_(random.rand(200) < 0.6, ~four)] = np.nan
     faces = found(keypoints)
-    order, cut = load.validation_first(faces)
+    rows = load.validation_rows(faces)
     for all_rows in (False, True):
-        keep, _ = load.select(faces, all_rows=all_rows)
-        trained_on = keep[-(-len(keep) // 5):]  # nolearn: the first fifth validates
-        assert not set(trained_on) & set(order[:cut])
-    assert cut > 20
+        keep, y = load.select(faces, all_rows=all_rows)
+        trained_on = load.split_for(faces, all_rows=all_rows)(keep, y, None)[0]
+        assert not set(trained_on) & set(rows)
+    assert len(rows) > 20
 
 
 def test_too_few_rows_are_refused():
@@ -280,17 +290,17 @@ def test_a_damaged_cache_of_drawn_faces_is_not_used(arrays, tmp_path, monkeypatc
 
 
 ITERATORS = {
-    "pixels": (lambda: load.PixelBatchIterator(128, grey=0.5), (9216,), 30),
-    "mirrored": (lambda: net2.FlipBatchIterator(128), (9216,), 30),
-    "augmented": (lambda: net4.AugmentBatchIterator(128, grey=0.5), (1, 96, 96), 30),
-    "crops": (lambda: net5.CropBatchIterator(128, 38, np.zeros((1, 2))), (96, 96), 28),
+    "pixels": (lambda: load.PixelBatchIterator(128, grey=0.5), (9216,), "30f4"),
+    "mirrored": (lambda: net2.FlipBatchIterator(128), (9216,), "30f4"),
+    "augmented": (lambda: net4.AugmentBatchIterator(128, grey=0.5), (1, 96, 96), "30f4"),
+    "crops": (lambda: net5.CropBatchIterator(128, 38, np.zeros((1, 2))), (96, 96), lesson_type("LE")),
 }
 
 
 @pytest.mark.parametrize("kind", ITERATORS)
 def test_an_epoch_makes_no_float_copy_of_the_pixels(kind):
-    make, shape, columns = ITERATORS[kind]
-    X, y = np.zeros((4000, *shape), np.uint8), np.full((4000, columns), 0.5, np.float32)
+    make, shape, label = ITERATORS[kind]
+    X, y = np.zeros((4000, *shape), np.uint8), np.zeros(4000, label)
     tracemalloc.start()
     try:
         assert {Xb.dtype for Xb, _ in make()(X, y)} == {np.dtype(np.float32)}

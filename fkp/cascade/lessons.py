@@ -1,60 +1,72 @@
 """What a specialist of the cascade is trained on: every face's labels, and where the level before looked."""
+from typing import NamedTuple
+
 import numpy as np
 
 from fkp import Problem
-from fkp.faces import validation_first
-from fkp.keypoints import ALL_COLUMNS, COLUMNS, GROUPS, columns, mirror_name, nanmean
+from fkp.faces import row_order, validation_rows
+from fkp.keypoints import (ALL_COLUMNS, GROUPS, columns, group_centres, group_columns, mirror_group, mirror_name,
+                           mirror_pixels, nanmean)
 
-CENTRE = 2  # values per centre
+
+class Lesson(NamedTuple):
+    """A specialist's training set, of every face with one of its group's labels."""
+
+    rows: np.ndarray    # (m,) index into the faces, those that validate first
+    y: np.ndarray       # (m,) of `lesson_type`
+    n_valid: int        # how many of them validate
+    errors: np.ndarray  # (e, 2) by what the level before misses the centre, in pixels, on faces no level trained on
 
 
-def specialist_data(group, seen, found):
-    """What CropBatchIterator needs, for every face with one of the group's labels.
+def lesson_type(group):
+    """What is known of a face: a NumPy record, in pixels.
 
-    seen (n, 34): the level before, in pixels.  Returns the rows' index (m,) in
-    validation-first order, y (m, 4k + 8) as `unpack` takes it apart, how many
-    rows validate, and that level's errors (e, 2) in pixels on faces no level
-    trained on.  Raises Problem if there are none.
+    Every field has two sides, the group's own and its mirror partner's, which
+    the mirror image shows as the group: see `mirrored`.
+    """
+    return np.dtype([("labels", np.float32, (2, 2 * len(GROUPS[group]))),
+                     ("centre", np.float32, (2, 2)),   # where the group is
+                     ("seen", np.float32, (2, 2))])    # where the level before saw it
+
+
+def lesson(group, seen, faces):
+    """The Lesson for `group` where the level before saw the points `seen` (n, 34), in pixels.
+
+    Raises Problem if no validation face has all of the group's labels.
     """
     names = columns(GROUPS[group])
-    partner = [mirror_name(name) for name in names]  # in a mirror image these are `names`
-    order, cut = validation_first(found)
-    labels = found.keypoints[:, [ALL_COLUMNS.index(name) for name in names]]
-    usable = ~np.isnan(labels).all(1)
-    keep = order[usable[order]]
-    n_valid = int(usable[order[:cut]].sum())
-    parts = [labels, found.keypoints[:, [ALL_COLUMNS.index(name) for name in partner]]]
-    parts += [true_centres(found.keypoints, seen, g) for g in (names, partner)]
-    parts += [centres_of(seen, g) for g in (names, partner)]
-    complete = ~np.isnan(found.keypoints[:, first_scheme(names)]).any(1)
-    valid = keep[:n_valid][complete[keep[:n_valid]]]
-    if len(valid) == 0:
-        raise Problem("%s: no validation face has all labels of %s; use more rows" % (found.origin["file"], group))
-    errors = (parts[4] - parts[2])[valid]
-    return keep, np.concatenate(parts, 1)[keep].astype(np.float32), n_valid, errors
+    y = np.empty(len(seen), lesson_type(group))
+    for side, (its_names, its_group) in enumerate([(names, group), (map(mirror_name, names), mirror_group(group))]):
+        y["labels"][:, side] = faces.keypoints[:, [ALL_COLUMNS.index(name) for name in its_names]]
+        y["centre"][:, side] = true_centres(faces.keypoints, seen, its_group)
+        y["seen"][:, side] = group_centres(seen, its_group)
+    usable = ~np.isnan(y["labels"][:, 0]).all(1)
+    order, valid = row_order(len(seen), faces.groups), validation_rows(faces)
+    rows = order[usable[order]]
+    complete = ~np.isnan(faces.keypoints[:, group_columns(group)]).any(1)
+    measured = valid[complete[valid]]
+    if len(measured) == 0:
+        raise Problem("%s: no validation face has all labels of %s; use more rows" % (faces.origin["file"], group))
+    errors = (y["seen"] - y["centre"])[measured, 0]
+    return Lesson(rows, y[rows], int(usable[valid].sum()), errors)
 
 
-def unpack(y):
-    """(labels, partner's labels, true centre, partner's, seen centre, partner's) of `specialist_data`'s y."""
-    k = (y.shape[1] - 4 * CENTRE) // 2
-    return np.split(y, [k, 2 * k, 2 * k + 2, 2 * k + 4, 2 * k + 6], axis=1)
-
-
-def first_scheme(names):
-    """Indices into ALL_COLUMNS of those `names` that Kaggle's full scheme has: they define the centre."""
-    return [ALL_COLUMNS.index(name) for name in names if name in COLUMNS]
-
-
-def centres_of(points, names):
-    """The group's centre (n, 2): the mean of its points of the full scheme."""
-    return points[:, first_scheme(names)].reshape(len(points), -1, 2).mean(1)
-
-
-def true_centres(labels, seen, names):
+def true_centres(labels, seen, group):
     """Where the group really is (n, 2), also where some of its labels are missing.
 
     The seen centre, corrected by the mean error of the points whose label is
     known; with all labels known this is exactly the true centre.
     """
-    error = (labels - seen)[:, first_scheme(names)].reshape(len(labels), -1, 2)
-    return centres_of(seen, names) + nanmean(error, 1, empty=0)
+    error = (labels - seen)[:, group_columns(group)].reshape(len(labels), -1, 2)
+    return group_centres(seen, group) + nanmean(error, 1, empty=0)
+
+
+def mirrored(field, flip):
+    """A lesson's field (n, 2, 2k), its sides chosen and mirrored as the faces are: (n, 2k).  flip (n,) is bool."""
+    return np.where(flip[:, None], mirror_pixels(field[:, 1]), field[:, 0])
+
+
+def moved(y, move):
+    """A lesson's y with all its points moved as their faces are by `move`: points (n, 2k) -> (n, 2k)."""
+    points = y.view(np.float32).reshape(len(y), -1)
+    return move(points).view(y.dtype).reshape(len(y))

@@ -3,7 +3,7 @@ import numpy as np
 
 from fkp import Problem, crops, models
 from fkp.faces import describe
-from fkp.keypoints import ALL_COLUMNS, COLUMNS, GROUPS, columns, group_centres, mirror_faces, nanmean, unscale
+from fkp.keypoints import ALL_COLUMNS, GROUPS, columns, group_centres, mirror_faces, nanmean, unscale
 
 LEVELS = {2: 38, 3: 32}  # level -> side of its crops, in pixels
 
@@ -90,8 +90,7 @@ def look_closer(nets, images, points, win):
     """Each group's specialist in `nets` answers on crops around `points` (n, 34).  Returns new points."""
     closer = points.copy()
     for group, net in nets.items():
-        # the full scheme's points define the centre, here as in training (see first_scheme)
-        cut, centres = crops.crop(images, group_centres(points[:, :len(COLUMNS)], group), win)
+        cut, centres = crops.crop(images, group_centres(points, group), win)
         answer = crops.from_crop(net.predict(cut[:, None]), centres, win)
         own, source = own_columns(group)
         closer[:, own] = answer[:, source]

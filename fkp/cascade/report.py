@@ -5,7 +5,7 @@ import numpy as np
 
 from fkp import Problem, figures, files
 from fkp.cascade.predict import combine, own_columns
-from fkp.faces import validation_first
+from fkp.faces import validation_rows
 from fkp.keypoints import ALL_COLUMNS, COLUMNS, GROUPS, rms
 
 RULES = [(1,), (2,), (3,), (1, 2), (2, 3), (1, 2, 3)]  # averages of levels; (1, 2, 3) is the originals'
@@ -14,8 +14,7 @@ RULES_FILE = "net5.json"
 
 def validation_errors(points, found):
     """{rule: error (n_valid, 34) in pixels} on the faces that no level trained on."""
-    order, cut = validation_first(found)
-    rows = order[:cut]
+    rows = validation_rows(found)
     return {rule: (combine(points, rule) - found.keypoints)[rows]
             for rule in RULES if all(level in points for level in rule)}
 
@@ -56,9 +55,9 @@ def worth_showing(truth):
 
 def picture(points, rule, found, n=8):
     """Validation faces with the answer of `rule` and the truth, and both levels' error: a figure."""
-    order, cut = validation_first(found)
+    rows = validation_rows(found)
+    rows = rows[worth_showing(found.keypoints[rows])[:n]]
     full = slice(0, len(COLUMNS))
-    rows = order[:cut][worth_showing(found.keypoints[order[:cut]])[:n]]
     truth, answer = found.keypoints[rows, full], combine(points, rule)[rows, full]
     captions = ["level 1: %.2f, cascade: %.2f pixels" % (rms(one - t), rms(a - t))
                 for one, a, t in zip(points[1][rows, full], answer, truth)]
