@@ -4,16 +4,17 @@ from collections import namedtuple
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-
-from fkp import ROOT, Problem, files
+from fkp import ROOT, Problem, backend, files  # noqa: F401  backend comes before nolearn, which imports Theano
 from fkp.data import drawn, reader
 from fkp.keypoints import ALL_COLUMNS, COLUMNS, split_schemes
 
+import numpy as np
+from nolearn.lasagne import TrainSplit
+
 DATA = ROOT / "data"
-SEED = 42                    # of the rows' order, as in the tutorial
-VALID_SHARE = Fraction(1, 5)  # of the rows that a net can use, they validate it; as in nolearn and the tutorial
-FEWEST = 5                   # rows of which some can train and some validate
+SEED = 42                     # of the rows' order, as in the tutorial
+VALID_SHARE = Fraction(1, 5)  # of the rows that a net can use: they validate it, as in the tutorial
+FEWEST = 5                    # rows of which some can train and some validate
 
 # keypoints (n, 34) in pixels, NaN = missing, or None for test faces; ids (n,) ImageId or None;
 # origin: a dict for the model file's header, {'file', 'fingerprint', 'drawn', 'rows'}; groups (n,) or None
@@ -141,9 +142,9 @@ class FirstRows:
 
 def split_for(faces, cols=None, all_rows=False):
     """The `train_split` of a net that trains on what `select` gives for these arguments."""
-    keep, _ = select(faces, cols, all_rows)
     if faces.groups is None:
-        return FirstRows(n_validating(len(keep)))
+        return TrainSplit(float(VALID_SHARE))  # the first rows, too: it does not shuffle
+    keep, _ = select(faces, cols, all_rows)
     return FirstRows(int(np.isin(keep, validation_rows(faces)).sum()))
 
 

@@ -146,16 +146,16 @@ def test_with_groups_nobody_is_on_both_sides():
     assert 40 <= len(rows) < 60 and not set(groups[rows]) & set(groups[others])
     for all_rows in (False, True):
         keep, y = load.select(faces, all_rows=all_rows)
-        train, valid, _, _ = load.split_for(faces, all_rows=all_rows)(keep, y, None)
+        train, valid, _, _ = load.split_for(faces, all_rows=all_rows)(keep, y, net1.build())
         assert set(valid) <= set(rows) and not set(train) & set(rows) and len(valid) > 20
 
 
-@pytest.mark.parametrize("n_rows", [20, 21, 24])
-def test_the_same_rows_validate_as_by_nolearns_own_split(n_rows):
+@pytest.mark.parametrize("n_rows", [20, 21, 24, 35])
+def test_the_cascade_and_the_nets_validate_on_the_same_rows(n_rows):
     faces = found(labels(n_rows))
     keep, y = load.select(faces)
-    for ours, nolearns in zip(load.split_for(faces)(keep, y, None), net1.build().train_split(keep, y, net1.build())):
-        np.testing.assert_array_equal(ours, nolearns)
+    _, valid, _, _ = load.split_for(faces)(keep, y, net1.build())
+    np.testing.assert_array_equal(valid, load.validation_rows(faces))
 
 
 @pytest.mark.parametrize("text, message", [("1\n2\nx\n", "line 3: 'x' is no whole number"), ("1\n2\n", "has 2 lines"),
@@ -189,7 +189,7 @@ def test_the_cascades_validation_rows_are_left_out_by_every_net():
     rows = load.validation_rows(faces)
     for all_rows in (False, True):
         keep, y = load.select(faces, all_rows=all_rows)
-        trained_on = load.split_for(faces, all_rows=all_rows)(keep, y, None)[0]
+        trained_on = load.split_for(faces, all_rows=all_rows)(keep, y, net1.build())[0]
         assert not set(trained_on) & set(rows)
     assert len(rows) > 20
 
