@@ -4,16 +4,25 @@
     python net4.py --all-rows      # the incomplete rows as well
     python net4.py --augment       # heads turned aside, tilted, scaled, shifted, relit too
     python net4.py --tuned         # settings that learn faster
+    python net4.py --all-rows --augment --heatmaps --epochs 40   # best and soonest: a map per keypoint
 
 Dropout keeps the wider net (16,561,502 parameters) from learning faces by
 heart.  The learning rate falls from 0.03 to 0.0001 while the momentum grows
 from 0.9 to 0.999; when the validation loss has not improved for 200 epochs,
 training stops.  New here: AdjustVariable, EarlyStopping, masked_squared_error,
 AugmentBatchIterator.
+
+With `--heatmaps` no dense layer has to learn where a face is: convolutions
+down to 6 x 6 pixels see the whole of it, two steps back up to 24 x 24 join that
+with what was seen sharper, and the answer is where each keypoint's map is high.
+(Newell, Yang and Deng, "Stacked hourglass networks", ECCV 2016; the place by
+softmax as in Sun et al., "Integral human pose regression", ECCV 2018.)  It has
+a 50th of the parameters.  New for it: RiseAndFall, and the layers of fkp/layers.py.
 """
 import load  # first: prepares Theano
 from fkp import augment as augmentation
 from fkp import backend, cli, files, keypoints
+from fkp.layers import BatchNormLayer, SoftArgmaxLayer, UpscaleLayer
 from fkp.training.best import put_best_weights
 from fkp.training.run import Run
 from fkp.training.session import Session
@@ -24,13 +33,14 @@ import theano
 import theano.tensor as T
 from lasagne import init, layers
 from lasagne.objectives import squared_error
-from lasagne.updates import nesterov_momentum
+from lasagne.updates import adam, nesterov_momentum
 from nolearn.lasagne import NeuralNet
 from nolearn.lasagne.handlers import RememberBestWeights
 
 EPOCHS = 3000
 PATIENCE = 200   # epochs without a better validation loss
 HIDDEN = 1000
+HEATMAPS_RATE = 0.002   # the highest learning rate with --heatmaps
 
 
 class AugmentBatchIterator(FlipBatchIterator):
@@ -53,6 +63,18 @@ class AdjustVariable:
     def __call__(self, net, history):
         done = (history[-1]["epoch"] - 1) / max(net.max_epochs - 1, 1)
         getattr(net, self.name).set_value(np.float32(self.start + (self.stop - self.start) * done))
+
+
+class RiseAndFall:
+    """Moves a shared variable of the net up to `peak` in the first tenth of its `max_epochs`, then down to 0."""
+
+    def __init__(self, name, peak):
+        self.name, self.peak = name, peak
+
+    def __call__(self, net, history):
+        done = history[-1]["epoch"] / net.max_epochs
+        height = min(10 * done, (1 + np.cos(np.pi * (done - 0.1) / 0.9)) / 2)
+        getattr(net, self.name).set_value(np.float32(self.peak * height))
 
 
 class EarlyStopping(RememberBestWeights):
@@ -105,13 +127,15 @@ def start_at_mean_face(net, y):
     net.set_params(output_b=keypoints.nanmean(y, 0, empty=0))
 
 
-def build(epochs=EPOCHS, seed=cli.SEED, all_rows=False, augment=False, tuned=False, hidden=HIDDEN):
-    """The untrained net with the published settings, or those of Tuned.
+def build(epochs=EPOCHS, seed=cli.SEED, all_rows=False, augment=False, tuned=False, hidden=HIDDEN, heatmaps=False):
+    """The untrained net with the published settings, or those of Tuned, or with `heatmaps`.
 
     With `all_rows` it has 34 outputs (load.ALL_COLUMNS) and takes NaN for a
     missing label; with `augment` its batches come from AugmentBatchIterator.
     `hidden` is the number of units in each dense layer.
     """
+    if heatmaps:
+        return build_heatmaps(epochs, seed, all_rows, augment)
     names = load.ALL_COLUMNS if all_rows else load.COLUMNS
     batches = AugmentBatchIterator if augment else FlipBatchIterator
     settings = Tuned if tuned else Published
@@ -166,6 +190,55 @@ def build(epochs=EPOCHS, seed=cli.SEED, all_rows=False, augment=False, tuned=Fal
     )
 
 
+# The convolutions of the net with maps, by the side of the picture they see, and their filters.
+FILTERS = {"96": 16, "48": 32, "24": 64, "24b": 64, "12": 64, "12b": 64, "6": 64, "6b": 64, "up12": 64, "up24": 64}
+
+
+def convolution(name):
+    """A convolution that keeps the size, batch normalisation and the rectifier."""
+    return [("conv" + name, layers.Conv2DLayer), ("norm" + name, BatchNormLayer),
+            ("relu" + name, layers.NonlinearityLayer)]
+
+
+def build_heatmaps(epochs=EPOCHS, seed=cli.SEED, all_rows=False, augment=False):
+    """The untrained net that answers with a map per keypoint; arguments as for `build`."""
+    names = load.ALL_COLUMNS if all_rows else load.COLUMNS
+    batches = AugmentBatchIterator if augment else FlipBatchIterator
+    each = {"filter_size": (3, 3), "pad": "same", "b": None, "nonlinearity": None}  # batch normalisation has a bias
+    return NeuralNet(
+        layers=[
+            ("input", layers.InputLayer),                                                   # (n, 1, 96, 96)
+            *convolution("96"), ("pool48", layers.MaxPool2DLayer),                          # (n, 16, 48, 48)
+            *convolution("48"), ("pool24", layers.MaxPool2DLayer),                          # (n, 32, 24, 24)
+            *convolution("24"), *convolution("24b"), ("pool12", layers.MaxPool2DLayer),     # (n, 64, 12, 12)
+            *convolution("12"), *convolution("12b"), ("pool6", layers.MaxPool2DLayer),      # (n, 64, 6, 6)
+            *convolution("6"), *convolution("6b"), ("to12", UpscaleLayer),                  # (n, 64, 12, 12)
+            ("with12", layers.ConcatLayer), *convolution("up12"), ("to24", UpscaleLayer),   # (n, 64, 24, 24)
+            ("with24", layers.ConcatLayer), *convolution("up24"),                           # (n, 64, 24, 24)
+            ("maps", layers.Conv2DLayer),                                                   # (n, 17, 24, 24)
+            ("output", SoftArgmaxLayer),
+        ],
+        input_shape=(None, 1, load.SIZE, load.SIZE),
+        **{"conv%s_num_filters" % name: filters for name, filters in FILTERS.items()},
+        **{"conv%s_%s" % (name, key): value for name in FILTERS for key, value in each.items()},
+        **{"pool%s_pool_size" % side: (2, 2) for side in (48, 24, 12, 6)},
+        with12_incomings=["to12", "relu12b"], with24_incomings=["to24", "relu24b"],
+        maps_num_filters=len(names) // 2, maps_filter_size=(1, 1), maps_nonlinearity=None,
+
+        update=adam,
+        update_learning_rate=theano.shared(np.float32(HEATMAPS_RATE / 10)),
+        objective_loss_function=masked_squared_error if all_rows else squared_error,
+
+        batch_iterator_train=batches(batch_size=64, seed=seed, names=names, grey=0.5),
+        batch_iterator_test=load.PixelBatchIterator(batch_size=128, grey=0.5),
+        on_epoch_finished=[RiseAndFall("update_learning_rate", HEATMAPS_RATE), EarlyStopping(patience=PATIENCE)],
+        on_training_finished=[RestoreBestWeights()],
+        regression=True,
+        max_epochs=epochs,
+        verbose=1,
+    )
+
+
 def main():
     p = cli.parser(__doc__, "data", "models", "epochs", "seed", "rows", "groups", "resume", "precision")
     p.add_argument("--all-rows", action="store_true",
@@ -176,14 +249,17 @@ def main():
                    "rate and dropout")
     p.add_argument("--hidden", metavar="N", type=cli.count, default=HIDDEN,
                    help="units in each of the two dense layers (default: %d)" % HIDDEN)
+    p.add_argument("--heatmaps", action="store_true", help="a map per keypoint instead of dense layers")
     p.set_defaults(epochs=EPOCHS)
     args = p.parse_args()
+    if args.heatmaps and (args.tuned or args.hidden != HIDDEN):
+        p.error("argument --heatmaps: has no dense layers, so neither --tuned nor --hidden goes with it")
     backend.set_precision(args.precision)
     found = load.faces(data=args.data, rows=args.rows, groups=args.groups)
     cli.greet(args, found.origin)
     X, y = load.arrays2d(found, all_rows=args.all_rows)
     run = Run.asked("net4", args, found.origin, all_rows=args.all_rows, augment=args.augment, tuned=args.tuned,
-                    hidden=args.hidden)
+                    hidden=args.hidden, heatmaps=args.heatmaps)
     net = build(**run.build)
     net.train_split = load.split_for(found, all_rows=args.all_rows)
     if args.tuned:

@@ -29,7 +29,8 @@ def some_faces(drawn, flat, n=24):
 
 @pytest.mark.parametrize("module, script, build", [
     (net1, "net1", {}), (net2, "net2", {}), (net3, "net3", {}), (net4, "net4", {"hidden": 50}),
-    (net4, "net4", {"hidden": 50, "all_rows": True, "augment": True, "tuned": True})])
+    (net4, "net4", {"hidden": 50, "all_rows": True, "augment": True, "tuned": True}),
+    (net4, "net4", {"heatmaps": True, "all_rows": True, "augment": True})])
 def test_a_net_trains_is_saved_and_predicts_the_same_when_opened(module, script, build, drawn, tmp_path):
     X, y = some_faces(drawn, flat=module in (net1, net2))
     net = module.build(epochs=1, **build)
@@ -47,6 +48,14 @@ def test_net4_has_the_published_number_of_parameters():
     net = net4.build()
     net.initialize_layers()
     assert sum(p.get_value(borrow=True).size for p in net.get_all_params()) == 16561502
+
+
+@pytest.mark.parametrize("all_rows, maps", [(False, 15), (True, 17)])
+def test_the_net_with_heatmaps_has_a_map_for_each_keypoint(all_rows, maps):
+    net = net4.build(heatmaps=True, all_rows=all_rows)
+    net.initialize_layers()
+    assert net.layers_["maps"].output_shape == (None, maps, 24, 24)
+    assert net.layers_["output"].output_shape == (None, 2 * maps)
 
 
 @pytest.mark.parametrize("group", load.GROUPS)
@@ -126,6 +135,18 @@ def test_a_variable_moves_linearly_over_all_epochs():
         adjust(net, [row(epoch, 1.0)])
         values.append(float(net.rate.get_value()))
     np.testing.assert_allclose(values, [1.0, 0.8, 0.6, 0.4, 0.2], rtol=1e-6)
+
+
+def test_a_learning_rate_rises_in_the_first_tenth_and_falls_to_nothing():
+    net = FakeNet()
+    net.max_epochs = 20
+    rise_and_fall = net4.RiseAndFall("rate", peak=2.0)
+    values = []
+    for epoch in range(1, 21):
+        rise_and_fall(net, [row(epoch, 1.0)])
+        values.append(float(net.rate.get_value()))
+    np.testing.assert_allclose([values[0], values[1], values[10], values[19]], [1, 2, 1, 0], atol=1e-6)
+    assert (np.diff(values[1:]) < 0).all()
 
 
 def test_training_stops_after_patience_epochs_without_a_better_loss():
