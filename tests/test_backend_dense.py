@@ -81,7 +81,7 @@ def test_dropout_after_a_linear_layer_stays_lasagnes():
     net = DropoutLayer(dense(nonlinearity=None))
     assert substitute.find_groups(lasagne.layers.get_all_layers(net), [net])[net.input_layer].dropout is None
     with pytest.raises(ValueError, match="leaves no trace"):
-        ops.Dense(rectify=False, threshold=5)
+        ops.Dense(ops.LINEAR, threshold=5)
 
 
 def test_strided_input_gives_the_same():
@@ -105,6 +105,8 @@ def test_nan_comes_through():
 def test_shapes_that_do_not_fit_are_named():
     with pytest.raises(ValueError, match=r"weights of shape \(21, 33\) do not fit an input of shape \(2, 20\)"):
         ops.Dense().perform(None, [numbers(2, 20), numbers(21, 33), numbers(33)], [[None]])
+    with pytest.raises(ValueError, match=r"bias of shape \(32,\) does not fit weights of shape \(21, 33\)"):
+        ops.Dense().perform(None, [numbers(2, 21), numbers(21, 33), numbers(32)], [[None]])
 
 
 def test_a_net_with_branches_shares_what_is_before_them():
@@ -156,6 +158,49 @@ def test_nesterov_takes_plain_numbers_and_does_not_touch_what_is_not_updated():
     value = theano.function([], updates[parameter])()
     close(value, np.full(3, 1 - 0.2 - 0.9 * 0.2, "float32"), 1e-6)
     np.testing.assert_array_equal(parameter.get_value(), np.ones(3, "float32"))
+
+
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", 0.1])
+def test_other_activations_are_theanos(activation):
+    nonlinearity = {"tanh": T.tanh, "sigmoid": T.nnet.sigmoid, 0.1: lambda z: T.nnet.relu(z, 0.1)}[activation]
+    x, w, b, weight = T.matrix(), T.matrix(), T.vector(), T.matrix()
+    found, expected = [theano.function([x, w, b, weight], [y, *T.grad((y * weight).sum(), [x, w, b])]) for y in (
+        ops.Dense(activation)(x, w, b), nonlinearity(T.dot(x, w) + b))]
+    arrays = numbers(6, 21, seed=1), numbers(21, 33, seed=2), numbers(33, seed=3), numbers(6, 33, seed=4)
+    for one, other in zip(found(*arrays), expected(*arrays)):
+        close(one, other, 1e-5)
+
+
+@pytest.mark.parametrize(("activation", "function"), [("tanh", np.tanh), ("sigmoid", lambda z: 1 / (1 + np.exp(-z)))])
+def test_curves_are_right_to_the_last_digits(activation, function):
+    z = np.concatenate([np.linspace(-90, 90, 20001), np.geomspace(1e-30, 1, 999), [0, np.inf, -np.inf, np.nan]])
+    z = z.astype("float32")
+    cells = [[None]]
+    ops.Dense(activation).perform(None, [np.zeros((1, 1), "f"), np.zeros((1, len(z)), "f"), z], cells)
+    with np.errstate(over="ignore"):
+        np.testing.assert_allclose(cells[0][0][0], function(z.astype("float64")), rtol=4e-6, atol=1e-30)
+
+
+def test_a_layer_whose_weights_are_all_zero_learns_as_theanos():
+    net = dense((None, 21), W=lasagne.init.Constant(0))
+    net.b.set_value(np.zeros(33, "float32"))
+    found, expected = [run(net, numbers(6, 21, seed=1), way)[1] for way in (
+        substitute.get_output, substitute.original_get_output)]
+    assert expected[1].any()
+    for one, other in zip(found, expected):
+        close(one, other)
+
+
+def test_with_dropout_what_is_zero_learns_and_what_was_dropped_does_not():
+    """All sums are exactly 0, where the rectifier's slope is 0.5."""
+    x, w, b, weight = np.ones((8, 3), "f"), np.zeros((3, 40), "f"), np.zeros(40, "f"), np.ones((8, 40), "f")
+    state = np.array([1, 0, 0, 0], "uint32")
+    cells, mask, gradients = [[None], [None]], [[None], [None]], [[None] for _ in range(3)]
+    op = ops.Dense(ops.RECTIFIER, 1 << 15)
+    op.perform(None, [x, w, b, state], cells)
+    op.perform(None, [x, w, b + 1, state], mask)  # the same draws
+    ops.DenseGradient(ops.RECTIFIER, 1 << 15).perform(None, [x, w, b, cells[0][0], weight], gradients)
+    np.testing.assert_array_equal(gradients[2][0], 0.5 * mask[0][0].sum(axis=0))
 
 
 class GoneIsNaN(np.ndarray):

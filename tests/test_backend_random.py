@@ -55,7 +55,7 @@ def draws(state, row, count):
 
 def masks(p, state, rows=64, units=1000, calls=1):
     """Zeros and ones of a dense layer whose outputs are all 1 before dropout."""
-    op = ops.Dense(True, substitute.threshold(DropoutLayer(InputLayer((None, 1)), p=p)))
+    op = ops.Dense(ops.RECTIFIER, substitute.threshold(DropoutLayer(InputLayer((None, 1)), p=p)))
     found = []
     for _ in range(calls):
         cells = [[None], [None]]
@@ -124,7 +124,7 @@ def test_masks_are_independent(other):
 
 def test_the_mean_is_kept():
     cells = [[None], [None]]
-    ops.Dense(True, round(0.1 * 65536)).perform(None, [np.zeros((500, 1), "f"), np.zeros((1, 1000), "f"),
+    ops.Dense(ops.RECTIFIER, round(0.1 * 65536)).perform(None, [np.zeros((500, 1), "f"), np.zeros((1, 1000), "f"),
                                                        np.ones(1000, "f"), state(3)], cells)
     assert abs(cells[0][0].mean() - 1) < 4.5 * np.sqrt(0.1 / 0.9 / 500000)
 

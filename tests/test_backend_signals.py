@@ -24,8 +24,8 @@ where = random.randint(0, 4, (32, 47, 47, 32)).astype("uint8")
 def products():
     layer, layer_gradient, stage_gradient = [[[None] for _ in range(n)] for n in (1, 3, 3)]
     ops.Dense().compute([x, weights, bias], layer, [True])
-    ops.DenseGradient().compute([x, weights, layer[0][0], layer[0][0]], layer_gradient, [True] * 3)
-    ops.StageGradient().compute([faces, kernel, where, gy], stage_gradient, [False, True, True])
+    ops.DenseGradient().compute([x, weights, bias, layer[0][0], layer[0][0]], layer_gradient, [True] * 3)
+    ops.StageGradient().compute([faces, kernel, bias[:32], where, gy], stage_gradient, [False, True, True])
     return [cell[0] for cell in layer + layer_gradient + stage_gradient]
 
 

@@ -5,6 +5,7 @@ import pytest
 import theano
 import theano.tensor as T
 from lasagne.layers import Conv2DLayer, DropoutLayer, InputLayer, MaxPool2DLayer
+from theano.tensor.signal.pool import pool_2d
 
 from fkp.backend import ops, start
 from fkp.backend.ops import substitute
@@ -197,37 +198,71 @@ def test_the_inputs_gradient_is_left_out_where_nobody_wants_it():
         close(found, wanted)
 
 
-def test_the_bias_keeps_its_gradient_for_a_constant_image():
-    """Ties: every window's four sums are equal.  The gradient goes to one of them; Theano's to all four."""
+@pytest.mark.parametrize("slope", [0, 0.1, 1])
+def test_ties_and_zeros_are_theanos(slope):
+    """Whole numbers: every other window has several maxima, and many sums are exactly 0."""
     net = layers(*SHAPES[0])
-    for parameter in lasagne.layers.get_all_params(net):  # eighths and a bit: sums are exact, and never 0
-        parameter.set_value(np.round(parameter.get_value() * 8) / 8 + np.float32(parameter.ndim == 1) / 16)
+    for parameter in lasagne.layers.get_all_params(net):
+        parameter.set_value(np.round(parameter.get_value() * 4))
+    x, weight = np.round(numbers(5, 1, 12, 12, seed=1)).clip(-1, 1), numbers(5, 32, 5, 5, seed=2)
+    x[:, :, 6:] = 0  # a constant background
+    conv = net.input_layer
+    image, weights = T.tensor4(), T.tensor4()
+    ours = ops.Stage(activation=slope)(image, conv.W, conv.b)[0]
+    sums = T.nnet.conv2d(image, conv.W) + conv.b.dimshuffle("x", 0, "x", "x")
+    theirs = pool_2d(T.nnet.relu(sums, slope), (2, 2), ignore_border=True)
+    found, expected = [theano.function([image, weights], [y, *T.grad((y * weights).sum(), [conv.W, conv.b, image])])
+                       for y in (ours, theirs)]
+    for one, other in zip(found(x, weight), expected(x, weight)):
+        close(one, other, 1e-5)
+
+
+def test_a_stage_whose_weights_are_all_zero_learns_as_theanos():
+    net = layers(*SHAPES[0])
+    for parameter in lasagne.layers.get_all_params(net):
+        parameter.set_value(parameter.get_value() * 0)
     ours, theirs = functions(net, substitute.get_output), functions(net, substitute.original_get_output)
-    x, weight = np.ones((5, 1, 12, 12), "float32"), numbers(5, 32, 5, 5, seed=2)
+    x, weight = numbers(5, 1, 12, 12, seed=1), numbers(5, 32, 5, 5, seed=2)
     found, expected = ours(x, weight), theirs(x, weight)
-    close(found[0], expected[0])
-    close(4 * found[2], expected[2])
+    assert expected[1].any() and expected[2].any()
+    for one, other in zip(found, expected):
+        close(one, other)
 
 
-def test_at_exactly_zero_the_rectifier_has_slope_zero():
-    net = layers(*SHAPES[0])
-    net.input_layer.b.set_value(np.zeros(32, "float32"))
-    found = functions(net, substitute.get_output)(np.zeros((5, 1, 12, 12), "float32"), numbers(5, 32, 5, 5))
-    assert not any(array.any() for array in found)
+@pytest.mark.parametrize("place", range(4))
+def test_nan_comes_through_from_every_place(place):
+    x = numbers(2, 1, 2, 2)
+    x[0, 0, place // 2, place % 2] = np.nan
+    cells = [[None], [None]]
+    ops.Stage().perform(None, [x, numbers(20, 1, 1, 1), numbers(20)], cells)
+    y = cells[0][0]
+    assert np.isnan(y[0]).all() and not np.isnan(y[1]).any()
 
 
-def test_nan_comes_through():
-    x = numbers(2, 1, 12, 12)
-    x[0, 0, 3, 3] = np.nan
-    y = functions(layers(*SHAPES[0]), substitute.get_output)(x, numbers(2, 32, 5, 5))[0]
-    assert np.isnan(y[0]).any() and not np.isnan(y[1]).any()
+GEOMETRIES = [ops.Geometry("half"), ops.Geometry("full", (2, 1)), ops.Geometry(((1, 0), (0, 2)), flip=False)]
+
+
+@pytest.mark.parametrize("filters", [6, 8, 20, 30, 50, 100])
+@pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
+def test_any_geometry_and_number_of_filters_is_theanos(geometry, filters):
+    x, w, b, weights = [T.TensorType(dtype="float32", broadcastable=[False] * ndim)() for ndim in (4, 4, 1, 4)]
+    ours = ops.Stage(geometry)(x, w, b)[0]
+    theirs = pool_2d(T.nnet.relu(T.nnet.conv2d(
+        x, w, border_mode=geometry.border_mode, subsample=geometry.stride, filter_flip=geometry.flip)
+        + b.dimshuffle("x", 0, "x", "x")), (2, 2), ignore_border=True)
+    found, expected = [theano.function([x, w, b, weights], [y, *T.grad((y * weights).sum(), [x, w, b])])
+                       for y in (ours, theirs)]
+    arrays = numbers(3, 1, 13, 12, seed=1), numbers(filters, 1, 5, 3, seed=2), numbers(filters, seed=3)
+    height, width = [size // 2 for size in geometry.output((13, 12), (5, 3))]
+    for one, other in zip(*[function(*arrays, numbers(3, filters, height, width)) for function in (found, expected)]):
+        close(one, other)
 
 
 def test_shapes_that_do_not_fit_are_named():
     function = functions(layers(*SHAPES[2]), substitute.get_output)
     with pytest.raises(ValueError, match=r"\(64, 32, 2, 2\) does not fit an input of shape \(2, 31, 9, 9\)"):
         function(numbers(2, 31, 9, 9), numbers(2, 64, 4, 4))
-    with pytest.raises(ValueError, match=r"gradient's shape is \(2, 64, 3, 3\), the stage's output has"):
+    with pytest.raises(ValueError, match=r"gradient's shape is \(2, 64, 3, 3\), the output's is"):
         outputs = [[None], [None], [None]]
         ops.StageGradient().perform(None, [numbers(2, 32, 9, 9), numbers(64, 32, 2, 2), numbers(64),
                                            np.zeros((2, 4, 4, 64), "uint8"), numbers(2, 64, 3, 3)], outputs)

@@ -42,13 +42,13 @@ inline Floats widen(const float* from, int count) { return load<Floats>(from, co
 
 inline Floats widen(const bfloat16* from, int count) {
     Words bits = __builtin_convertvector(load<Halves>(from, count), Words) << 16;
-    return reinterpret_cast<Floats&>(bits);
+    return Floats(bits);
 }
 
 inline void narrow(float* to, const Floats& lanes, int count) { store(to, lanes, count); }
 
 inline void narrow(bfloat16* to, const Floats& lanes, int count) {
-    Words bits = reinterpret_cast<const Words&>(lanes);
+    Words bits = Words(lanes);
     Words rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
     Words quiet = (bits >> 16) | 0x40;
     Words chosen = lanes == lanes ? rounded : quiet;

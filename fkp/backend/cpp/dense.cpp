@@ -1,6 +1,7 @@
-// A dense layer with its bias, rectifier and dropout, forward and backward.
+// A dense layer with its bias, activation and dropout, forward and backward.
 #include <algorithm>
 #include <vector>
+#include "activation.h"
 #include "multiply.h"
 #include "philox.h"
 
@@ -8,7 +9,8 @@ namespace fkp {
 
 // One call; the same fields in the same order as `ops/dense.py`'s.  Everything is dense, row after row.
 struct Dense {
-    int64_t rows, in, out, rectify, threshold, bf16;
+    int64_t rows, in, out, threshold, bf16;
+    Curve curve;
     const float *x, *weights, *bias;  // rows x in, in x out, out
     const uint32_t* state;            // Philox: key, key, call, call
     float* y;                         // rows x out; the way back reads it
@@ -22,7 +24,7 @@ constexpr int64_t SMALL = 1 << 15;  // numbers below which a second thread costs
 
 float scale_of(const Dense& d) { return 65536.f / float(65536 - d.threshold); }
 
-// Bias, rectifier, dropout in place, one pass.
+// Bias, activation, dropout in place, one pass.
 void finish_row(const Dense& d, int64_t row, uint16_t* draws) {
     float* y = d.y + row * d.out;
     const float scale = scale_of(d);
@@ -30,10 +32,10 @@ void finish_row(const Dense& d, int64_t row, uint16_t* draws) {
     for (int64_t i = 0; i < d.out; i += LANES) {
         int count = int(std::min<int64_t>(LANES, d.out - i));
         Floats z = load<Floats>(y + i, count) + load<Floats>(d.bias + i, count);
-        if (d.rectify) z = z <= 0.f ? Floats{} : z;  // NaN comes through
+        if (!d.curve.linear()) z = activate(z, d.curve);
         if (d.threshold) {
             Ints dropped = __builtin_convertvector(load<Halves>(draws + i, count), Ints) < int(d.threshold);
-            z = dropped ? Floats{} : z * scale;
+            z = dropped ? dead() : z * scale;
         }
         store(y + i, z, count);
     }
@@ -49,15 +51,18 @@ void forward(const Dense& d) {
     }
 }
 
-// The gradient before the rectifier: what became 0 on the way (rectifier, dropout) gets none.  A slope of 0 at
-// exactly 0, where Lasagne's 0.5 (x + |x|) has 0.5.
-const float* before_rectifier(const Dense& d, Scratch& scratch) {
-    if (!d.rectify) return d.gy;
+// The gradient before the activation, from y.
+const float* before_activation(const Dense& d, Scratch& scratch) {
+    if (d.curve.linear()) return d.gy;
     const int64_t size = d.rows * d.out;
     float* gz = scratch.of<float>(size_t(size));
     const float scale = scale_of(d);
-#pragma omp parallel for simd if (size > SMALL)
-    for (int64_t i = 0; i < size; ++i) gz[i] = d.y[i] == 0.f ? 0.f : d.gy[i] * scale;
+#pragma omp parallel for if (size > SMALL)
+    for (int64_t i = 0; i < size; i += LANES) {
+        const int count = int(std::min<int64_t>(LANES, size - i));
+        const Floats y = load<Floats>(d.y + i, count);
+        store(gz + i, load<Floats>(d.gy + i, count) * derivative(y, d.curve) * scale, count);
+    }
     return gz;
 }
 
@@ -71,7 +76,7 @@ void sum_rows(const float* gz, int64_t rows, int64_t out, float* sum) {
 
 void backward(const Dense& d) {
     static thread_local Scratch scratch;
-    const float* gz = before_rectifier(d, scratch);
+    const float* gz = before_activation(d, scratch);
     if (d.gbias) sum_rows(gz, d.rows, d.out, d.gbias);
     if (d.gx) multiply({false, true, d.rows, d.in, d.out, gz, d.weights, d.gx, d.bf16 != 0});
     if (d.gweights) multiply({true, false, d.in, d.out, d.rows, d.x, gz, d.gweights, d.bf16 != 0});
@@ -81,6 +86,8 @@ void backward(const Dense& d) {
 }  // namespace fkp
 
 extern "C" {
+
+extern const int64_t fkp_dense_size = sizeof(fkp::Dense);
 
 const char* fkp_dense_forward(const fkp::Dense* d) {
     return fkp::reason([&] { fkp::forward(*d); });

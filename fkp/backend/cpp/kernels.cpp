@@ -26,69 +26,48 @@ std::string Shape::text() const {
 
 namespace {
 
-struct Descriptions {
-    memory::desc image, weights, bias, plane, gradient;
-    memory::dims one{1, 1}, none{0, 0};
-    dnnl::primitive_attr user;
-
-    Descriptions(const Shape& s, Tag image_tag, Tag plane_tag) {
-        Type type = s.bf16 ? Type::bf16 : Type::f32;
-        image = memory::desc({s.images, s.in, s.height, s.width}, type, image_tag);
-        weights = memory::desc({s.out, s.in, s.rows, s.columns}, type, Tag::any);
-        gradient = memory::desc({s.out, s.in, s.rows, s.columns}, Type::f32, Tag::any);
-        bias = memory::desc({s.out}, Type::f32, Tag::a);
-        plane = memory::desc({s.images, s.out, s.out_height(), s.out_width()}, type, plane_tag);
-        user.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-    }
-};
-
 typedef dnnl::convolution_forward Forward;
 typedef dnnl::convolution_backward_data BackwardData;
 typedef dnnl::convolution_backward_weights BackwardWeights;
 constexpr auto DIRECT = dnnl::algorithm::convolution_direct;
 
-// Channels per block of a dense layout that `Plane` can walk, or 0.
-int block(const memory::desc& plane, const Shape& s) {
-    if (plane == memory::desc(plane.get_dims(), plane.get_data_type(), Tag::nhwc)) return int(s.out);
-    if (s.out % 16 == 0 && plane == memory::desc(plane.get_dims(), plane.get_data_type(), Tag::nChw16c)) return 16;
-    if (s.out % 8 == 0 && plane == memory::desc(plane.get_dims(), plane.get_data_type(), Tag::nChw8c)) return 8;
-    if (plane == memory::desc(plane.get_dims(), plane.get_data_type(), Tag::nchw)) return 1;
-    return 0;
-}
-
 template <class Primitive, class Description>
-Kernel finish(const Description& found, memory::desc image, memory::desc weights, memory::desc plane,
-              const Shape& s) {
-    Kernel made{Primitive(found), image, weights, plane, found.scratchpad_desc(), block(plane, s)};
-    if (std::strstr(found.impl_info_str(), "ref") || !made.block)
-        throw std::invalid_argument("oneDNN has no fast convolution for " + s.text());
-    return made;
+Kernel finish(const Description& found, memory::desc image, memory::desc weights, memory::desc plane) {
+    return {Primitive(found), image, weights, plane, found.scratchpad_desc()};
 }
 
-Kernel make(Kind kind, const Shape& s, Tag image, Tag plane) {
-    Descriptions d(s, image, plane);
-    Forward::primitive_desc forward(engine(), dnnl::prop_kind::forward_training, DIRECT, d.image, d.weights, d.bias,
-                                    d.plane, d.one, d.none, d.none, d.user);
-    if (kind == FORWARD)
-        return finish<Forward>(forward, forward.src_desc(), forward.weights_desc(), forward.dst_desc(), s);
-    if (kind == BACKWARD_DATA) {
-        // The input's gradient leaves as float32: nothing to convert afterwards.
-        memory::desc f32({s.images, s.in, s.height, s.width}, Type::f32, image);
-        BackwardData::primitive_desc data(engine(), DIRECT, f32, d.weights, d.plane, d.one, d.none, d.none, forward,
-                                          d.user);
-        return finish<BackwardData>(data, data.diff_src_desc(), data.weights_desc(), data.diff_dst_desc(), s);
-    }
-    BackwardWeights::primitive_desc weights(engine(), DIRECT, d.image, d.gradient, d.plane, d.one, d.none, d.none,
-                                            forward, d.user);
-    return finish<BackwardWeights>(weights, weights.src_desc(), weights.diff_weights_desc(), weights.diff_dst_desc(),
-                                   s);
-}
-
-// Channels-last is what oneDNN's matrix kernels like; a single channel has a kernel of its own, blocked on one side.
 Kernel make(Kind kind, const Shape& s) {
+    const Type factor = s.bf16 ? Type::bf16 : Type::f32;
+    const memory::dims images{s.images, s.in, s.height, s.width}, kernels{s.out, s.in, s.rows, s.columns},
+        planes{s.images, s.out, s.out_height(), s.out_width()}, stride{s.stride[0], s.stride[1]},
+        dilation{s.dilation[0] - 1, s.dilation[1] - 1}, before{s.pad[0], s.pad[2]}, behind{s.pad[1], s.pad[3]};
+    const memory::desc image(images, factor, Tag::nhwc), weights(kernels, factor, Tag::any),
+        bias({s.out}, Type::f32, Tag::a), plane(planes, Type::f32, Tag::nhwc), gradient(planes, factor, Tag::nhwc);
+    dnnl::primitive_attr user;
+    user.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+    const Forward::primitive_desc forward(engine(), dnnl::prop_kind::forward_training, DIRECT, image, weights, bias,
+                                          plane, stride, dilation, before, behind, user);
+    if (kind == FORWARD)
+        return finish<Forward>(forward, forward.src_desc(), forward.weights_desc(), forward.dst_desc());
+    if (kind == BACKWARD_DATA) {
+        const memory::desc out(images, Type::f32, Tag::nhwc);
+        const BackwardData::primitive_desc found(engine(), DIRECT, out, weights, gradient, stride, dilation, before,
+                                                 behind, forward, user);
+        return finish<BackwardData>(found, found.diff_src_desc(), found.weights_desc(), found.diff_dst_desc());
+    }
+    const BackwardWeights::primitive_desc found(engine(), DIRECT, image, memory::desc(kernels, Type::f32, Tag::any),
+                                                gradient, stride, dilation, before, behind, forward, user);
+    return finish<BackwardWeights>(found, found.src_desc(), found.diff_weights_desc(), found.diff_dst_desc());
+}
+
+Kernel make_for_one_thread(Kind kind, const Shape& s) {
+    struct Threads {  // oneDNN lays a primitive out for the threads that it sees
+        int before = omp_get_max_threads();
+        Threads() { omp_set_num_threads(1); }
+        ~Threads() { omp_set_num_threads(before); }
+    } one;
     try {
-        if (s.in > 1) return make(kind, s, Tag::nhwc, Tag::nhwc);
-        return make(kind, s, Tag::nchw, Tag::any);
+        return make(kind, s);
     } catch (const dnnl::error& error) {
         throw std::invalid_argument("oneDNN (" + std::string(error.what()) + ") refused " + s.text());
     }
@@ -97,20 +76,18 @@ Kernel make(Kind kind, const Shape& s) {
 }  // namespace
 
 std::shared_ptr<const Kernel> kernel(Kind kind, const Shape& s) {
-    typedef std::array<int64_t, 9> Key;
+    typedef std::array<int64_t, 1 + sizeof(Shape) / sizeof(int64_t)> Key;
     typedef std::pair<Key, std::shared_ptr<const Kernel>> Entry;
-    constexpr size_t KEPT = 128;  // a net and its tails need some 30
+    constexpr size_t KEPT = 256;  // a net and its tails need some 30
     static std::mutex mutex;
     static std::list<Entry>& recent = *new std::list<Entry>;
     static auto& known = *new std::map<Key, std::list<Entry>::iterator>;
-    const Key key = {kind, s.images, s.in, s.height, s.width, s.out, s.rows, s.columns, s.bf16};
+    Key key = {kind};
+    std::memcpy(&key[1], &s, sizeof s);
     std::lock_guard<std::mutex> lock(mutex);
     auto found = known.find(key);
     if (found == known.end()) {
-        int threads = omp_get_max_threads();
-        omp_set_num_threads(1);  // oneDNN lays a primitive out for the threads that it sees
-        struct Restore { int threads; ~Restore() { omp_set_num_threads(threads); } } restore{threads};
-        recent.emplace_front(key, std::make_shared<const Kernel>(make(kind, s)));
+        recent.emplace_front(key, std::make_shared<const Kernel>(make_for_one_thread(kind, s)));
         found = known.emplace(key, recent.begin()).first;
         if (recent.size() > KEPT) {
             known.erase(recent.back().first);

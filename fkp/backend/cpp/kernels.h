@@ -2,27 +2,34 @@
 #pragma once
 #include <memory>
 #include <oneapi/dnnl/dnnl.hpp>
-#include "pool.h"
+#include "common.h"
 
 namespace fkp {
 
 struct Shape {
     int64_t images, in, height, width, out, rows, columns;  // rows x columns: the kernel
+    int64_t pad[4];                                         // above, below, left, right
+    int64_t stride[2], dilation[2];                         // rows, columns
     int64_t bf16;                                           // 1: multiply in bfloat16
-    int64_t out_height() const { return height - rows + 1; }
-    int64_t out_width() const { return width - columns + 1; }
+    int64_t out_height() const { return extent(height + pad[0] + pad[1], rows, 0); }
+    int64_t out_width() const { return extent(width + pad[2] + pad[3], columns, 1); }
     std::string text() const;
+private:
+    int64_t extent(int64_t image, int64_t kernel, int axis) const {
+        return (image - (kernel - 1) * dilation[axis] - 1) / stride[axis] + 1;
+    }
 };
 
 enum Kind { FORWARD, BACKWARD_DATA, BACKWARD_WEIGHTS };
 
+// Images and planes (the convolution's output) are channels-last: so oneDNN's fast kernels like them, on AVX2, AVX-512
+// and AMX, for few channels and many.  What a convolution writes is float32, so that bfloat16 makes no ties.
 struct Kernel {
     dnnl::primitive primitive;
     dnnl::memory::desc image, weights, plane, scratch;
-    int block;  // channels per block of the plane
 };
 
-// Made for one thread; kept for the shapes used last.  Throws std::invalid_argument where oneDNN has no fast kernel.
+// Made for one thread; kept for the shapes used last.
 std::shared_ptr<const Kernel> kernel(Kind kind, const Shape& shape);
 
 const dnnl::engine& engine();

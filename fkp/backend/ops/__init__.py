@@ -3,9 +3,13 @@
 The Ops are thin: they check shapes, provide memory and call the library, so
 that Theano has nothing to compile for them.
 """
+from .activation import LINEAR, RECTIFIER
+from .convolution import Convolution, ConvolutionGradient, ConvolutionInputs, ConvolutionWeights, Geometry
 from .dense import Dense, DenseGradient
 from .nesterov import Nesterov
+from .pool import Pool, PoolGradient, Upscale
 from .stage import Stage, StageGradient
 
-__all__ = ["OURS", "Dense", "DenseGradient", "Nesterov", "Stage", "StageGradient"]
-OURS = (Dense, DenseGradient, Nesterov, Stage, StageGradient)
+OURS = (Convolution, ConvolutionGradient, ConvolutionInputs, ConvolutionWeights, Dense, DenseGradient, Nesterov, Pool,
+        PoolGradient, Stage, StageGradient, Upscale)
+__all__ = ["LINEAR", "OURS", "RECTIFIER", "Geometry", *(op.__name__ for op in OURS)]

@@ -1,5 +1,4 @@
 """The fused dense layer on our C++ library."""
-import ctypes
 import math
 
 import theano
@@ -7,43 +6,64 @@ import theano.tensor as T
 from theano.gof import Apply
 from theano.gradient import DisconnectedType
 
+from .activation import RECTIFIER, Curve, expression
 from .derivatives import ByTheano, GradientByTheano
-from .native import NUMBER, POINTER, Prepared, address, call, dense_array, next_state, room, scale_of
+from .native import NUMBER, POINTER, Call, Prepared, address, call, dense_array, next_state, room, scale_of
 
 
-class DenseCall(ctypes.Structure):
+class DenseCall(Call):
     """`struct Dense` of dense.cpp."""
-    _fields_ = ([(name, NUMBER) for name in ["rows", "in_", "out", "rectify", "threshold", "bf16"]]
+    size_name = "fkp_dense_size"
+    _fields_ = ([(name, NUMBER) for name in ["rows", "in_", "out", "threshold", "bf16"]] + [("curve", Curve)]
                 + [(name, POINTER) for name in ["x", "weights", "bias", "state", "y", "gy", "gx", "gweights", "gbias"]])
 
 
-class Dense(ByTheano, Prepared):
-    """x W + b, with rectifier and dropout if asked for.
+class Layered(Prepared):
+    """What Dense and its gradient share.
+
+    activation: see activation.py.  threshold: 65536 times the probability of
+    dropping, rounded; 0: none.  bf16: multiply in bfloat16.
+    """
+    __props__ = ("activation", "threshold", "bf16")
+
+    def __init__(self, activation=RECTIFIER, threshold=0, bf16=False):
+        if threshold and activation != RECTIFIER:
+            raise ValueError("dropout without a rectifier leaves no trace of what was dropped")
+        self.activation, self.threshold, self.bf16 = activation, threshold, bf16
+
+    def prepare(self, x, weights):
+        """The call with x and W set; raises ValueError for shapes that do not fit."""
+        inputs = math.prod(x.shape[1:])
+        if weights.shape[0] != inputs:
+            raise ValueError("weights of shape %s do not fit an input of shape %s" % (weights.shape, x.shape))
+        d = DenseCall(x.shape[0], inputs, weights.shape[1], self.threshold, self.bf16, Curve(self.activation))
+        d.x, d.weights = address(x), address(weights)
+        return d
+
+
+class Dense(ByTheano, Layered):
+    """activation(x W + b), with dropout if asked for.
 
     x: (n, ...), flattened behind the first axis, W: (d, k), b: (k,), state
     (with dropout): 4 uint32.  Returns y: (n, k) and, with dropout, the
     generator's next state.
     """
-    __props__ = ("rectify", "threshold", "bf16")
-
-    def __init__(self, rectify=True, threshold=0, bf16=False):
-        if threshold and not rectify:
-            raise ValueError("dropout without a rectifier leaves no trace of what was dropped")
-        self.rectify, self.threshold, self.bf16 = rectify, threshold, bf16
 
     def make_node(self, x, weights, bias, *state):
         inputs = [T.as_tensor_variable(v) for v in (x, weights, bias)]
-        if [v.dtype for v in inputs] != ["float32"] * 3 or inputs[0].ndim < 2 or inputs[1].ndim != 2:
+        if [v.dtype for v in inputs] != ["float32"] * 3 or inputs[0].ndim < 2 or [v.ndim for v in inputs[1:]] != [2, 1]:
             raise TypeError("Dense takes float32 with 2 or more, 2 and 1 dimensions, not %s" % [v.type for v in inputs])
-        y = T.TensorType("float32", [inputs[0].broadcastable[0], inputs[1].broadcastable[1]])
-        return Apply(self, inputs + list(state), [y()] + [v.type() for v in state])
+        pattern = [inputs[0].broadcastable[0], inputs[1].broadcastable[1]]
+        return Apply(self, [*inputs, *state], [T.TensorType("float32", pattern)(), *(v.type() for v in state)])
 
     def infer_shape(self, node, shapes):
         return [(shapes[0][0], shapes[1][1])] + list(shapes[3:])
 
     def compute(self, inputs, outputs, wanted):
         x, weights, bias = [dense_array(v) for v in inputs[:3]]
-        d = dense_call(self, x, weights)
+        d = self.prepare(x, weights)
+        if bias.shape != weights.shape[1:]:
+            raise ValueError("a bias of shape %s does not fit weights of shape %s" % (bias.shape, weights.shape))
         d.bias, d.y = address(bias), address(room(outputs[0], (d.rows, d.out)))
         if self.threshold:
             d.state = address(inputs[3])
@@ -54,7 +74,7 @@ class Dense(ByTheano, Prepared):
         return [[True] + [False] * (len(node.outputs) - 1)] * 3 + [[False] * len(node.outputs)] * (len(node.inputs) - 3)
 
     def L_op(self, inputs, outputs, gradients):
-        gradient = DenseGradient(self.rectify, self.threshold, self.bf16)
+        gradient = DenseGradient(self.activation, self.threshold, self.bf16)
         found = gradient(*inputs[:3], outputs[0], gradients[0])
         return list(found) + [DisconnectedType()() for _ in inputs[3:]]
 
@@ -63,15 +83,11 @@ class Dense(ByTheano, Prepared):
         return [in_theano(self, x, weights, bias, self(*inputs, return_list=True)[0]), *[None] * len(inputs[3:])]
 
 
-class DenseGradient(GradientByTheano, Prepared):
+class DenseGradient(GradientByTheano, Layered):
     """Dense's gradients for x, W and b, each only where somebody wants it, from x, W, b, y and y's gradient.
 
     b is for the gradients' own derivatives alone.
     """
-    __props__ = ("rectify", "threshold", "bf16")
-
-    def __init__(self, rectify=True, threshold=0, bf16=False):
-        self.rectify, self.threshold, self.bf16 = rectify, threshold, bf16
 
     def make_node(self, *inputs):
         inputs = [T.as_tensor_variable(v) for v in inputs]
@@ -82,7 +98,7 @@ class DenseGradient(GradientByTheano, Prepared):
 
     def compute(self, inputs, outputs, wanted):
         x, weights, _, y, gy = [dense_array(v) for v in inputs]
-        d = dense_call(self, x, weights)
+        d = self.prepare(x, weights)
         if gy.shape != y.shape or gy.dtype != "float32":
             raise ValueError("the gradient's shape is %s, the layer's output has %s" % (gy.shape, y.shape))
         shapes = [x.shape, weights.shape, (d.out,)]
@@ -99,17 +115,5 @@ class DenseGradient(GradientByTheano, Prepared):
 
 def in_theano(op, x, weights, bias, y):
     """Dense's output as Theano's own expression; y, the Op's, says what dropout left."""
-    z = T.dot(x.flatten(2), weights) + bias
-    if op.rectify:
-        z = T.nnet.relu(z)
+    z = expression(op.activation, T.dot(x.flatten(2), weights) + bias)
     return z * T.neq(theano.gradient.disconnected_grad(y), 0) * scale_of(op.threshold) if op.threshold else z
-
-
-def dense_call(op, x, weights):
-    """What forward and backward have in common; raises ValueError for shapes that do not fit."""
-    inputs = math.prod(x.shape[1:])
-    if weights.shape[0] != inputs:
-        raise ValueError("weights of shape %s do not fit an input of shape %s" % (weights.shape, x.shape))
-    d = DenseCall(x.shape[0], inputs, weights.shape[1], op.rectify, op.threshold, op.bf16)
-    d.x, d.weights = address(x), address(weights)
-    return d

@@ -7,30 +7,35 @@ from theano.gof import Op
 LIBRARY = None  # set by `use` where oneDNN is available
 POINTER = ctypes.c_void_p
 NUMBER = ctypes.c_int64
+STRIDES = NUMBER * 4  # of an image, a channel, a row and a column; counted in float32 numbers
+
+
+class Call(ctypes.Structure):
+    """A structure of C++, filled by name.  The library says how large `size_name` must be."""
+    size_name = None
 
 
 def use(library):
-    """Let the Ops call this library, a ctypes.CDLL."""
+    """Let the Ops call this library, a ctypes.CDLL; raises RuntimeError where its structures are not ours."""
     global LIBRARY
+    for structure in Call.__subclasses__():
+        size = NUMBER.in_dll(library, structure.size_name).value
+        if size != ctypes.sizeof(structure):
+            raise RuntimeError("%s has %d bytes in Python and %d in C++" % (
+                structure.__name__, ctypes.sizeof(structure), size))
     library.fkp_nesterov.argtypes = [NUMBER, POINTER, ctypes.c_float, ctypes.c_float, POINTER, POINTER]
     library.fkp_nesterov.restype = None
     library.fkp_version.restype = ctypes.c_char_p
     LIBRARY = library
 
 
-def refused(name, arguments):
-    """Call the library's function `name` with a ctypes structure: None, or why it failed."""
+def call(name, arguments, *arrays):
+    """Call the library's function `name`; its reason becomes an exception that names the arrays' shapes."""
     function = getattr(LIBRARY, name)
     function.argtypes, function.restype = [POINTER], ctypes.c_char_p
     reason = function(ctypes.byref(arguments))
-    return reason and reason.decode()
-
-
-def call(name, arguments, *arrays):
-    """As `refused`; the reason becomes an exception that names the arrays' shapes."""
-    reason = refused(name, arguments)
     if reason:
-        raise RuntimeError("%s (shapes %s)" % (reason, ", ".join(str(array.shape) for array in arrays)))
+        raise RuntimeError("%s (shapes %s)" % (reason.decode(), ", ".join(str(array.shape) for array in arrays)))
 
 
 def address(array):
@@ -58,9 +63,14 @@ def channels_last_room(cell, shape):
     return array
 
 
+def nothing(cell, ndim):
+    """An empty array for an output that nobody wants."""
+    cell[0] = np.empty((0,) * ndim, "float32")
+
+
 def elements(array):
     """Strides counted in float32 numbers."""
-    return (NUMBER * 4)(*[stride // 4 for stride in array.strides])
+    return STRIDES(*[stride // 4 for stride in array.strides])
 
 
 def scale_of(threshold):
@@ -73,6 +83,14 @@ def next_state(state):
     following = state.copy()
     following[2:].view("<u8")[0] += np.uint64(1)
     return following
+
+
+def float32(op, variables, *dimensions):
+    """The variables, if they are float32 with so many dimensions; raises TypeError."""
+    if [(v.dtype, v.ndim) for v in variables] != [("float32", ndim) for ndim in dimensions]:
+        raise TypeError("%s takes float32 with %s dimensions, not %s" % (
+            type(op).__name__, ", ".join(map(str, dimensions)), [v.type for v in variables]))
+    return variables
 
 
 class Prepared(Op):

@@ -14,11 +14,12 @@ from theano.tensor.elemwise import DimShuffle, Elemwise, Sum
 from theano.tensor.opt import MakeVector
 from theano.tensor.subtensor import Subtensor
 
-from . import Dense, DenseGradient, Nesterov, Stage, StageGradient
+from . import (Convolution, ConvolutionGradient, ConvolutionInputs, ConvolutionWeights, Dense, DenseGradient, Nesterov,
+               Pool, PoolGradient, Stage, StageGradient, Upscale)
 
 BOOKKEEPING = (DeepCopyOp, DimShuffle, MakeVector, ScalarFromTensor, Shape, Shape_i, Subtensor, TensorFromScalar)
-LAYERS = (Stage, Dense)
-GRADIENTS = (StageGradient, DenseGradient)
+LAYERS = (Convolution, ConvolutionInputs, Dense, Pool, Stage, Upscale)
+GRADIENTS = (ConvolutionGradient, ConvolutionWeights, DenseGradient, PoolGradient, StageGradient)
 
 
 class InPython(Op):

@@ -9,7 +9,6 @@ A layer belongs to a group by its class and settings, never by its name; one
 whose `get_output_for` was replaced is another layer.  Whatever does not match
 builds its own graph.
 """
-import ctypes
 import weakref
 from collections import Counter, OrderedDict, namedtuple
 
@@ -20,7 +19,7 @@ import theano.tensor as T
 from lasagne.layers import Conv2DLayer, DenseLayer, DropoutLayer, InputLayer, MaxPool2DLayer, MergeLayer
 from lasagne.nonlinearities import rectify
 
-from . import OURS, Dense, Nesterov, Stage, native
+from . import LINEAR, OURS, RECTIFIER, Dense, Nesterov, Stage
 
 original_get_output = lasagne.layers.get_output
 original_nesterov = lasagne.updates.nesterov_momentum
@@ -107,7 +106,7 @@ def stage_group(conv, only_consumer):
     pool = only_consumer(conv)
     if not untouched(pool, MaxPool2DLayer):
         return None
-    channels, height, width = conv.input_shape[1:]
+    height, width = conv.input_shape[2:]
     refusals = [
         conv.nonlinearity is not rectify,
         conv.convolution is not T.nnet.conv2d,
@@ -118,16 +117,10 @@ def stage_group(conv, only_consumer):
         pool.pad != (0, 0) or not pool.ignore_border or pool.mode != "max",
         height is None or width is None,
     ]
-    if any(refusals) or no_kernel(channels, height, width, conv.num_filters, *conv.filter_size):
+    if any(refusals):
         return None
     dropout = dropout_after(pool, only_consumer)
     return Group(build_stage, [conv, pool, *[dropout] * bool(dropout)], dropout)
-
-
-def no_kernel(*shape):
-    """Has oneDNN no fast kernel for this shape?"""
-    call = (ctypes.c_int64 * 8)(1, *shape, precision == "bfloat16")
-    return native.refused("fkp_stage_refusal", call) is not None
 
 
 def dense_group(dense, only_consumer):
@@ -165,7 +158,7 @@ def build_stage(group, before, layers, deterministic):
     drop, state = dropped(group, deterministic)
     follower = [layer for layer in layers if getattr(layer, "input_layer", None) is group.members[-1]]
     channels_last = bool(follower) and all(isinstance(layer, Conv2DLayer) for layer in follower)
-    op = Stage(drop, channels_last, precision == "bfloat16")
+    op = Stage(bf16=precision == "bfloat16", threshold=drop, channels_last=channels_last)
     return remember(op(before, conv.W, conv.b, *state), state)
 
 
@@ -176,7 +169,7 @@ def build_dense(group, before, layers, deterministic):
         return None
     drop, state = dropped(group, deterministic)
     rectified = dense.nonlinearity is rectify
-    op = Dense(rectified, drop, precision == "bfloat16")
+    op = Dense(RECTIFIER if rectified else LINEAR, drop, precision == "bfloat16")
     y = remember(op(before, dense.W, dense.b, *state), state)
     return y if rectified else dense.nonlinearity(y)
 
