@@ -9,7 +9,7 @@ import theano.tensor as T
 from lasagne.layers import DenseLayer, DropoutLayer, InputLayer
 
 from fkp.backend import ops, settings, start
-from fkp.backend.ops import native, nesterov, substitute
+from fkp.backend.ops import groups, native, nesterov, substitute
 from tests.test_backend_stage import close, kinds, numbers
 
 pytestmark = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)
@@ -66,20 +66,20 @@ class Another(DenseLayer):
     Another(InputLayer((None, 5)), 3),
 ])
 def test_it_leaves_other_layers_alone(net):
-    assert not substitute.find_groups(lasagne.layers.get_all_layers(net), [net])
+    assert not groups.find_groups(lasagne.layers.get_all_layers(net), [net])
 
 
 @pytest.mark.parametrize("dropout", [{"p": 0.5, "rescale": False}, {"p": 0}, {"p": theano.shared(np.float32(0.5))},
                                      {"p": 0.9999999}], ids=str)
 def test_other_dropouts_stay_lasagnes(dropout):
     net = DropoutLayer(dense(), **dropout)
-    groups = substitute.find_groups(lasagne.layers.get_all_layers(net), [net])
-    assert list(groups) == [net.input_layer] and groups[net.input_layer].dropout is None
+    found = groups.find_groups(lasagne.layers.get_all_layers(net), [net])
+    assert list(found) == [net.input_layer] and found[net.input_layer].dropout is None
 
 
 def test_dropout_after_a_linear_layer_stays_lasagnes():
     net = DropoutLayer(dense(nonlinearity=None))
-    assert substitute.find_groups(lasagne.layers.get_all_layers(net), [net])[net.input_layer].dropout is None
+    assert groups.find_groups(lasagne.layers.get_all_layers(net), [net])[net.input_layer].dropout is None
     with pytest.raises(ValueError, match="leaves no trace"):
         ops.Dense(ops.LINEAR, threshold=5)
 

@@ -12,6 +12,7 @@ import fkp
 from fkp import backend
 from fkp.backend import start
 from fkp.backend.ops import native, substitute
+from tests.test_backend_stage import THEANOS
 
 ours_only = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)
 ROOT = Path(__file__).resolve().parent.parent
@@ -77,6 +78,7 @@ def test_three_epochs_give_theanos_losses(monkeypatch, loss):
         y[::3, 4:] = np.nan
     found = net3(objective_loss_function=loss).fit(x, y)
     monkeypatch.setattr("nolearn.lasagne.base.get_output", substitute.original_get_output)
+    monkeypatch.setattr("theano.compile.mode.instantiated_default_mode", THEANOS)
     monkeypatch.setattr(substitute, "nesterov_momentum", substitute.original_nesterov)
     expected = net3(objective_loss_function=loss).fit(x, y)
     assert replaced(found)["train_iter_"] and not replaced(expected)["train_iter_"]

@@ -8,7 +8,7 @@ from lasagne.layers import Conv2DLayer, DropoutLayer, InputLayer, MaxPool2DLayer
 from theano.tensor.signal.pool import pool_2d
 
 from fkp.backend import ops, start
-from fkp.backend.ops import substitute
+from fkp.backend.ops import groups, substitute
 
 pytestmark = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)
 SHAPES = [  # images, channels, height, width, filters, rows, columns
@@ -19,6 +19,7 @@ SHAPES = [  # images, channels, height, width, filters, rows, columns
     (2, 20, 6, 6, 10, 2, 2),
     (1, 64, 5, 5, 16, 2, 2),
 ]
+THEANOS = theano.compile.get_default_mode().excluding("fkp")  # without our rewrites
 
 
 def numbers(*shape, seed=0):
@@ -39,7 +40,13 @@ def functions(net, get_output, with_input=True, **kwargs):
     x, weight = T.tensor4(), T.tensor4()
     y = get_output(net, x, **kwargs)
     parameters = lasagne.layers.get_all_params(net) + [x] * with_input
-    return theano.function([x, weight], [y, *T.grad((y * weight).sum(), parameters)], on_unused_input="ignore")
+    return theano.function([x, weight], [y, *T.grad((y * weight).sum(), parameters)], on_unused_input="ignore",
+                           mode=mode_of(get_output))
+
+
+def mode_of(get_output):
+    """Lasagne's own `get_output` stands for Theano's own Ops."""
+    return THEANOS if get_output is substitute.original_get_output else None
 
 
 def kinds(function):
@@ -83,35 +90,51 @@ class Another(Conv2DLayer):
         return super().get_output_for(input, **kwargs) + 1
 
 
-@pytest.mark.parametrize("conv", [
-    {"stride": 2}, {"pad": 1}, {"pad": "same"}, {"b": None}, {"untie_biases": True},
-    {"nonlinearity": lasagne.nonlinearities.tanh}, {"nonlinearity": None},
-    {"nonlinearity": lasagne.nonlinearities.LeakyRectify(0.1)},
+@pytest.mark.parametrize(("conv", "op"), [
+    *[(conv, "Stage") for conv in (
+        {"pad": 1}, {"pad": "same"}, {"pad": "full"}, {"stride": 2}, {"stride": (1, 2), "pad": (0, 2)}, {"b": None},
+        {"nonlinearity": None}, {"nonlinearity": lasagne.nonlinearities.LeakyRectify(0.1)})],
+    *[(conv, "Convolution") for conv in (
+        {"nonlinearity": lasagne.nonlinearities.tanh}, {"nonlinearity": lasagne.nonlinearities.sigmoid},
+        {"nonlinearity": lasagne.nonlinearities.LeakyRectify(2)}, {"untie_biases": True}, {"nonlinearity": T.exp})],
 ], ids=str)
-def test_it_leaves_other_convolutions_alone(conv):
-    net = MaxPool2DLayer(Conv2DLayer(InputLayer((None, 1, 12, 12)), 16, 3, **conv), 2)
-    assert kinds(functions(net, substitute.get_output)) == {}
+@pytest.mark.parametrize("filter_size", [3, (2, 4)])
+def test_every_convolution_layer_is_theanos(conv, op, filter_size):
+    lasagne.random.set_rng(np.random.RandomState(7))
+    net = MaxPool2DLayer(Conv2DLayer(InputLayer((None, 2, 12, 11)), 10, filter_size, **conv), 2)
+    ours, theirs = functions(net, substitute.get_output), functions(net, substitute.original_get_output)
+    assert kinds(ours)[op] == 1 and not kinds(theirs)
+    x, weight = numbers(3, 2, 12, 11, seed=1), numbers(3, *net.output_shape[1:], seed=2)
+    for found, expected in zip(ours(x, weight), theirs(x, weight)):
+        close(found, expected)
 
 
 @pytest.mark.parametrize("pool", [{"pool_size": 3}, {"pool_size": 2, "stride": 1}, {"pool_size": 2, "pad": 1},
                                   {"pool_size": 2, "ignore_border": False}], ids=str)
-def test_it_leaves_other_pools_alone(pool):
+def test_other_pools_follow_a_convolution(pool):
     net = MaxPool2DLayer(Conv2DLayer(InputLayer((None, 1, 12, 12)), 16, 3), **pool)
-    assert kinds(functions(net, substitute.get_output)) == {}
+    assert kinds(functions(net, substitute.get_output)) == {
+        "Convolution": 1, "ConvolutionGradient": 1, "Pool": 1, "PoolGradient": 1}
 
 
-def test_it_leaves_changed_layers_free_sizes_and_shared_convolutions_alone():
+def test_changed_layers_and_shared_convolutions_are_in_no_stage():
     image = InputLayer((None, 1, 12, 12))
-    assert not substitute.find_groups(*[lasagne.layers.get_all_layers(MaxPool2DLayer(Another(image, 16, 3), 2)), []])
-    free = MaxPool2DLayer(Conv2DLayer(InputLayer((None, 1, None, None)), 16, 3), 2)
-    assert not substitute.find_groups(lasagne.layers.get_all_layers(free), [])
+    assert not groups.find_groups(lasagne.layers.get_all_layers(MaxPool2DLayer(Another(image, 16, 3), 2)), [])
     conv = Conv2DLayer(image, 16, 3)
     both = [MaxPool2DLayer(conv, 2), conv]
     x = T.tensor4()
     function = theano.function([x], substitute.get_output(both, x))
-    assert kinds(function) == {}
+    assert kinds(function) == {"Convolution": 1, "Pool": 1}
     pooled, convolved = function(numbers(2, 1, 12, 12))
     close(pooled, convolved.reshape(2, 16, 5, 2, 5, 2).max(axis=(3, 5)))
+
+
+def test_a_sigmoid_that_is_asked_for_stays_theanos():
+    """So that Theano finds log(sigmoid(z)): no -inf."""
+    net = Conv2DLayer(InputLayer((None, 1, 5, 5)), 1, 3, W=lasagne.init.Constant(-50),
+                      nonlinearity=lasagne.nonlinearities.sigmoid)
+    loss = lasagne.objectives.binary_crossentropy(substitute.get_output(net), np.float32(1)).mean()
+    close(theano.function([net.input_layer.input_var], loss)(np.ones((1, 1, 5, 5), "float32")), np.float32(450))
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)

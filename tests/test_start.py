@@ -39,7 +39,7 @@ def assert_one_line(found, line):
 
 
 def test_onednn_can_be_switched_off():
-    found = python("-c", "import fkp.backend as b, fkp; print(b.describe(), b.start.substitute.precision)\n"
+    found = python("-c", "import fkp.backend as b, fkp; print(b.describe(), b.start.groups.precision)\n"
                    "try: b.set_precision('bfloat16')\nexcept fkp.Problem as p: print(p)", FKP_ONEDNN="0")
     assert found.returncode == 0 and not found.stderr
     assert found.stdout.splitlines()[0].endswith("float32, Theano's own Ops: FKP_ONEDNN=0 float32")

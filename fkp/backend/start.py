@@ -3,12 +3,13 @@ import os
 
 import lasagne.layers
 import lasagne.objectives
+import lasagne.updates
 import nolearn.lasagne.base
 import theano
 
 from .. import Problem
 from . import checks, gpu, library, settings
-from .ops import native, nesterov, small, substitute
+from .ops import groups, native, nesterov, rewrites, small, substitute
 
 # dnnl_cpu_isa_t's bits
 AVX2, AVX512, BF16, AMX = 0x7, 0x27, 0xE7, 0xFEF
@@ -39,6 +40,8 @@ def _refuse():
         raise library.Unavailable("oneDNN is for the CPU, device is %s" % theano.config.device)
     if theano.config.floatX != "float32":
         raise library.Unavailable("oneDNN's Ops are float32, floatX is %s" % theano.config.floatX)
+    if theano.config.linker == "c":
+        raise library.Unavailable("oneDNN's Ops have no C code of their own, linker is c")
     if not theano.config.cxx:
         raise library.Unavailable("Theano's cxx is empty")
 
@@ -61,8 +64,10 @@ def _install():
         return create(self, layers, objective, update, output_type)
 
     nolearn.lasagne.base.NeuralNet._create_iter_funcs = create_iter_funcs
+    lasagne.updates.nesterov_momentum = substitute.nesterov_momentum
     theano.compile.optdb.register("fkp_nesterov_inplace", theano.tensor.opt.in2out(nesterov.nesterov_inplace), 70,
                                   "fast_run", "inplace")
+    rewrites.register()
     # After everything else: 75 and a little are Theano's own in-place rewrites.
     theano.compile.optdb.register("fkp_small_ops", small.RunSmallOpsInPython(), 99, "fast_run")
 
@@ -75,7 +80,7 @@ def describe():
     if reason is not None:
         return line + "%s, Theano's own Ops: %s" % (theano.config.floatX, reason)
     return line + "%s, oneDNN %s (%s), %d thread%s" % (
-        substitute.precision, native.LIBRARY.fkp_version().decode(), instructions(), threads(), "s" * (threads() != 1))
+        groups.precision, native.LIBRARY.fkp_version().decode(), instructions(), threads(), "s" * (threads() != 1))
 
 
 def facts():
@@ -116,4 +121,4 @@ def set_precision(precision):
             raise Problem("bfloat16 needs oneDNN, and Theano's own Ops run here (%s): use float32" % reason)
         if native.LIBRARY.fkp_isa() & BF16 != BF16:
             raise Problem("this processor has neither AMX nor AVX-512 BF16, bfloat16 would be slow: use float32")
-    substitute.precision = precision
+    groups.precision = precision
