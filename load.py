@@ -13,16 +13,16 @@ fkp/keypoints.py, fkp/faces.py, fkp/preprocess.py and fkp/crops.py.
 """
 from pathlib import Path
 
-from fkp import Problem, backend, models  # noqa: F401  backend comes before anything that imports Theano
-from fkp.crops import corner, crop, from_crop, middle, to_crop, windows  # noqa: F401
-from fkp.faces import (Faces, FirstRows, is_drawn, read_groups, row_order, select, split_for,  # noqa: F401
+from fkp import Problem, backend, models  # backend comes before anything that imports Theano
+from fkp.crops import corner, crop, from_crop, middle, to_crop, windows
+from fkp.faces import (Faces, FirstRows, is_drawn, read_faces, read_groups, read_lookup, row_order, select, split_for,
                        validation_rows)
-from fkp.faces import read_faces as faces
-from fkp.faces import read_lookup as lookup  # noqa: F401
-from fkp.keypoints import (ALL_COLUMNS, AREA, COLUMNS, FOUR_POINTS, GROUPS, HALF, KEYPOINTS, SECOND_SCHEME,  # noqa: F401
-                           SIZE, columns, group_centres, mirror, mirror_name, mirror_order, pixels, scale,
-                           split_schemes, unscale)
-from fkp.preprocess import PREPROCESS, PixelBatchIterator, as_batch, preprocessed  # noqa: F401
+from fkp.keypoints import (ALL_COLUMNS, AREA, COLUMNS, FOUR_POINTS, GROUPS, HALF, KEYPOINTS, SECOND_SCHEME, SIZE,
+                           columns, group_centres, mirror, mirror_name, mirror_order, pixels, scale, split_schemes,
+                           unscale)
+from fkp.preprocess import PREPROCESS, PixelBatchIterator, as_batch, preprocessed
+
+faces, lookup = read_faces, read_lookup  # load.faces() reads better than load.read_faces()
 
 
 def load(test=False, cols=None, preprocess="equalise", data=None, rows=None, all_rows=False, groups=None):
@@ -34,7 +34,7 @@ def load(test=False, cols=None, preprocess="equalise", data=None, rows=None, all
     `row_order`; `all_rows` keeps every row with a label: then NaN marks a
     missing one, and y has the 34 ALL_COLUMNS.
     """
-    return arrays(faces(test, data, rows, groups), cols, preprocess, all_rows)
+    return arrays(read_faces(test, data, rows, groups), cols, preprocess, all_rows)
 
 
 def load2d(*args, **kwargs):
@@ -42,12 +42,12 @@ def load2d(*args, **kwargs):
     return in_2d(*load(*args, **kwargs))
 
 
-def arrays(found, cols=None, preprocess="equalise", all_rows=False):
+def arrays(faces, cols=None, preprocess="equalise", all_rows=False):
     """As `load`, of faces that `faces` has read already."""
-    if found.keypoints is None:
-        return preprocessed(found.images, preprocess).reshape(-1, AREA), None
-    keep, y = select(found, cols, all_rows)
-    return preprocessed(found.images[keep], preprocess).reshape(-1, AREA), scale(y)
+    if faces.keypoints is None:
+        return preprocessed(faces.images, preprocess).reshape(-1, AREA), None
+    keep, y = select(faces, cols, all_rows)
+    return preprocessed(faces.images[keep], preprocess).reshape(-1, AREA), scale(y)
 
 
 def arrays2d(*args, **kwargs):
@@ -69,9 +69,9 @@ def load_specialist_train(group, preprocess="equalise", data=None, rows=None):
     """
     if group not in GROUPS:
         raise Problem("group: %r is unknown; choose one of %s" % (group, ", ".join(GROUPS)))
-    found = faces(False, data, rows)
-    keep, y = select(found, columns(GROUPS[group]), all_rows=True)
-    return preprocessed(found.images[keep], preprocess), y, keep
+    faces = read_faces(False, data, rows)
+    keep, y = select(faces, columns(GROUPS[group]), all_rows=True)
+    return preprocessed(faces.images[keep], preprocess), y, keep
 
 
 def load_specialist_test(images, points, group, win):

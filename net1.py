@@ -48,13 +48,13 @@ def build(epochs=EPOCHS, seed=cli.SEED):
     )
 
 
-def train(method, found, path, args):
+def train(method, faces, path, args):
     """Train one net on faces prepared by `method`.  Returns its history."""
     print("\n--- %s: %s" % (method, load.PREPROCESS[method].__doc__.split("\n")[0]))
-    X, y = load.arrays(found, preprocess=method)
-    run = dataclasses.replace(Run.asked("net1", args, found.origin), preprocess=method)
+    X, y = load.arrays(faces, preprocess=method)
+    run = dataclasses.replace(Run.asked("net1", args, faces.origin), preprocess=method)
     net = build(**run.build)
-    net.train_split = load.split_for(found)
+    net.train_split = load.split_for(faces)
     with Session(path, run, args.resume) as session:
         net = session.fit(net, X, y)
         session.save(net)
@@ -65,13 +65,13 @@ def main():
     p = cli.parser(__doc__, "data", "models", "epochs", "seed", "rows", "groups", "resume")
     p.set_defaults(epochs=EPOCHS)
     args = p.parse_args()
-    found = load.faces(data=args.data, rows=args.rows, groups=args.groups)
-    cli.greet(args, found.origin)
+    faces = load.faces(data=args.data, rows=args.rows, groups=args.groups)
+    cli.greet(args, faces.origin)
     paths = {method: args.models / ("net1-%s.npz" % method) for method in load.PREPROCESS}
     with files.locked(args.models):
         if not args.resume:
             forget(paths.values())
-        best = {method: best_epoch(train(method, found, path, args)) for method, path in paths.items()}
+        best = {method: best_epoch(train(method, faces, path, args)) for method, path in paths.items()}
         ranking = sorted(best, key=lambda method: best[method]["valid_loss"])
         files.copy_npz(paths[ranking[0]], args.models / "net1.npz")
     print_ranking(ranking, best)

@@ -122,6 +122,24 @@ class Published:
     dropout = 1.0
 
 
+def schedule(settings, epochs):
+    """How nets 4 and 5 learn, as NeuralNet's arguments: learning rate and momentum move over `epochs`."""
+    return dict(
+        update=nesterov_momentum,
+        update_learning_rate=theano.shared(np.float32(settings.learning_rate)),
+        update_momentum=theano.shared(np.float32(0.9)),
+        on_epoch_finished=[
+            AdjustVariable("update_learning_rate", start=settings.learning_rate, stop=0.0001),
+            AdjustVariable("update_momentum", start=0.9, stop=0.999),
+            EarlyStopping(patience=PATIENCE),
+        ],
+        on_training_finished=[RestoreBestWeights()],
+        regression=True,
+        max_epochs=epochs,
+        verbose=1,
+    )
+
+
 def start_at_mean_face(net, y):
     """The output's biases begin as the mean labels `y` (n, k), so that the weights need not learn them."""
     net.set_params(output_b=keypoints.nanmean(y, 0, empty=0))
@@ -171,22 +189,10 @@ def build(epochs=EPOCHS, seed=cli.SEED, all_rows=False, augment=False, tuned=Fal
         hidden4_W=settings.weights, hidden5_W=settings.weights,
         output_W=init.GlorotUniform(settings.output), output_b=init.Constant(0),
 
-        update=nesterov_momentum,
-        update_learning_rate=theano.shared(np.float32(settings.learning_rate)),
-        update_momentum=theano.shared(np.float32(0.9)),
         objective_loss_function=masked_squared_error if all_rows else squared_error,
-
         batch_iterator_train=batches(batch_size=128, seed=seed, names=names, grey=settings.grey),
         batch_iterator_test=load.PixelBatchIterator(batch_size=128, grey=settings.grey),
-        on_epoch_finished=[
-            AdjustVariable("update_learning_rate", start=settings.learning_rate, stop=0.0001),
-            AdjustVariable("update_momentum", start=0.9, stop=0.999),
-            EarlyStopping(patience=PATIENCE),
-        ],
-        on_training_finished=[RestoreBestWeights()],
-        regression=True,
-        max_epochs=epochs,
-        verbose=1,
+        **schedule(settings, epochs),
     )
 
 
@@ -255,13 +261,13 @@ def main():
     if args.heatmaps and (args.tuned or args.hidden != HIDDEN):
         p.error("argument --heatmaps: has no dense layers, so neither --tuned nor --hidden goes with it")
     backend.set_precision(args.precision)
-    found = load.faces(data=args.data, rows=args.rows, groups=args.groups)
-    cli.greet(args, found.origin)
-    X, y = load.arrays2d(found, all_rows=args.all_rows)
-    run = Run.asked("net4", args, found.origin, all_rows=args.all_rows, augment=args.augment, tuned=args.tuned,
+    faces = load.faces(data=args.data, rows=args.rows, groups=args.groups)
+    cli.greet(args, faces.origin)
+    X, y = load.arrays2d(faces, all_rows=args.all_rows)
+    run = Run.asked("net4", args, faces.origin, all_rows=args.all_rows, augment=args.augment, tuned=args.tuned,
                     hidden=args.hidden, heatmaps=args.heatmaps)
     net = build(**run.build)
-    net.train_split = load.split_for(found, all_rows=args.all_rows)
+    net.train_split = load.split_for(faces, all_rows=args.all_rows)
     if args.tuned:
         start_at_mean_face(net, net.train_split(X, y, net)[2])
     with files.locked(args.models), Session(args.models / "net4.npz", run, args.resume) as session:

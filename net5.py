@@ -20,16 +20,13 @@ from fkp import Problem, backend, cascade, cli, figures, files, submission, work
 from fkp.cascade import lessons, report
 from fkp.training.run import Run
 from fkp.training.session import Session, forget
-from net4 import AdjustVariable, EarlyStopping, Published, RestoreBestWeights, masked_squared_error
+from net4 import Published, masked_squared_error, schedule
 
 import numpy as np
-import theano
 from lasagne import init, layers
-from lasagne.updates import nesterov_momentum
 from nolearn.lasagne import NeuralNet
 
 EPOCHS = 1000
-PATIENCE = 200   # epochs without a better validation loss
 LEVELS = cascade.LEVELS   # level -> crop size in pixels: {2: 38, 3: 32}
 
 
@@ -119,31 +116,19 @@ def build(group="LE", win=38, epochs=EPOCHS, seed=cli.SEED, augment=False, tuned
         conv1_W=settings.weights, conv2_W=settings.weights, hidden3_W=settings.weights,
         output_W=init.GlorotUniform(settings.output),
 
-        update=nesterov_momentum,
-        update_learning_rate=theano.shared(np.float32(settings.learning_rate)),
-        update_momentum=theano.shared(np.float32(0.9)),
         objective_loss_function=masked_squared_error,
-
         batch_iterator_train=CropBatchIterator(128, win, errors, seed, augment, settings.grey),
         batch_iterator_test=CropBatchIterator(128, win, grey=settings.grey),
-        on_epoch_finished=[
-            AdjustVariable("update_learning_rate", start=settings.learning_rate, stop=0.0001),
-            AdjustVariable("update_momentum", start=0.9, stop=0.999),
-            EarlyStopping(patience=PATIENCE),
-        ],
-        on_training_finished=[RestoreBestWeights()],
-        regression=True,
-        max_epochs=epochs,
-        verbose=1,
+        **schedule(settings, epochs),
     )
 
 
-def lesson(group, level, seen, found, images, args):
+def lesson(group, level, seen, faces, images, args):
     """What `train` needs to make one specialist from what the level before saw: `seen` (n, 34) in pixels, all faces."""
-    keep, y, n_valid, errors = lessons.lesson(group, seen, found)
+    keep, y, n_valid, errors = lessons.lesson(group, seen, faces)
     print("--- level %d, %s: %d faces; level %d misses the centre by %.2f pixels"
           % (level, group, len(keep), level - 1, np.sqrt((errors ** 2).sum(1).mean())))
-    run = Run.asked("net5", args, found.origin, group=group, win=LEVELS[level], augment=args.augment, tuned=args.tuned)
+    run = Run.asked("net5", args, faces.origin, group=group, win=LEVELS[level], augment=args.augment, tuned=args.tuned)
     run = dataclasses.replace(run, preprocess=args.preprocess, level_before=files.fingerprint_of(y, errors))
     return {"path": cascade.path(args.models, group, level), "X": images[keep], "y": y, "n_valid": n_valid,
             "errors": errors, "run": run}
@@ -159,9 +144,9 @@ def train(path, X, y, n_valid, errors, run, resume, stop=None):
     return net
 
 
-def train_level(level, seen, found, images, args):
+def train_level(level, seen, faces, images, args):
     """All groups' specialists, one after the other or side by side: {group: net}."""
-    lessons = (lesson(group, level, seen, found, images, args) for group in load.GROUPS)
+    lessons = (lesson(group, level, seen, faces, images, args) for group in load.GROUPS)
     if args.jobs == 1 and args.scheduler is None:
         return {group: train(resume=args.resume, **each) for group, each in zip(load.GROUPS, lessons)}
     workers.train("net5", list(lessons), args)
@@ -178,23 +163,23 @@ def main():
     args = p.parse_args()
     figures.use_display(args.show)
     backend.set_precision(args.precision)
-    found = load.faces(data=args.data, rows=args.rows, groups=args.groups)
-    cli.greet(args, found.origin)
-    whole = cascade.level1(args.models, found.origin)
-    args.preprocess = whole.preprocess
+    faces = load.faces(data=args.data, rows=args.rows, groups=args.groups)
+    cli.greet(args, faces.origin)
+    levels = cascade.open_level1(args.models, faces.origin)
+    args.preprocess = levels.preprocess
     asked = submission.questions(args.data)  # a bad file is better named now than after the training
-    images = load.preprocessed(found.images, args.preprocess)
-    points = whole.predict(images)
+    images = load.preprocessed(faces.images, args.preprocess)
+    points = levels.predict(images)
     with files.locked(args.models):
         if not args.resume:
             forget(cascade.path(args.models, group, level) for level in LEVELS for group in load.GROUPS)
         for level in LEVELS:
-            nets = whole.specialists[level] = train_level(level, points[level - 1], found, images, args)
+            nets = levels.specialists[level] = train_level(level, points[level - 1], faces, images, args)
             points[level] = cascade.closer_points(nets, images, points[level - 1], LEVELS[level])
-    report.write_rules(args.models, report.print_errors(points, found))
+    report.write_rules(args.models, report.print_errors(points, faces))
     rule = report.best_rule(args.models, points)
-    figures.save(report.picture(points, rule, found), args.out / "net5.png", args.show)
-    submission.answer(asked, whole, rule, args.out / "submission-net5.csv")
+    figures.save(report.picture(points, rule, faces), args.out / "net5.png", args.show)
+    submission.answer(asked, levels, rule, args.out / "submission-net5.csv")
 
 
 if __name__ == "__main__":

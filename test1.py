@@ -21,16 +21,16 @@ def main():
     args = p.parse_args()
     figures.use_display(args.show)
     args.models = cli.nets_to_show(args.models)
-    asked = found, _ = submission.questions(args.data)
-    cli.greet(args, found.origin)
-    whole = cascade.Cascade(args.models).add_specialists(LEVELS)
-    cli.warn_if_foreign(whole.whole.run_, found.origin)
+    asked = faces, _ = submission.questions(args.data)
+    cli.greet(args, faces.origin)
+    levels = cascade.Cascade(args.models).add_specialists(LEVELS)
+    cli.warn_if_foreign(levels.face_net.run_, faces.origin)
     rule = report.best_rule(args.models, [1, *LEVELS])
-    points = submission.answer(asked, whole, rule, args.out / "submission.csv")
-    chosen = np.random.RandomState(args.seed).choice(len(found.images), min(N_FACES, len(found.images)), replace=False)
-    figure = figures.gallery("Test faces, cascade levels 1 and 2", found.images[chosen],
+    points = submission.answer(asked, levels, rule, args.out / "submission.csv")
+    chosen = np.random.RandomState(args.seed).choice(len(faces.images), min(N_FACES, len(faces.images)), replace=False)
+    figure = figures.gallery("Test faces, cascade levels 1 and 2", faces.images[chosen],
                              points[chosen][:, :len(load.COLUMNS)],
-                             captions=["ImageId %d" % found.ids[i] for i in chosen])
+                             captions=["ImageId %d" % faces.ids[i] for i in chosen])
     figures.save(figure, args.out / "test1.png", args.show)
 
 

@@ -16,7 +16,7 @@ import argparse
 from pathlib import Path
 
 import load  # first: prepares Theano
-from fkp import Problem, cascade, cli, figures, photo
+from fkp import Problem, cascade, cli, figures, nets, photo
 from fkp.cascade import report
 from fkp.faces import describe
 from fkp.keypoints import rms
@@ -30,9 +30,9 @@ COMPLETE = "all, on complete faces"
 def predictor(name, models):
     """(predict, run): `predict` takes prepared images (n, 96, 96), gives points (n, 34); the `Run` is the net's."""
     if name == "net5":
-        whole = cascade.Cascade(models).add_specialists()
+        levels = cascade.Cascade(models).add_specialists()
         rule = report.best_rule(models, [1, *cascade.LEVELS])
-        return lambda images: cascade.combine(whole.predict(images), rule), whole.whole.run_
+        return lambda images: cascade.combine(levels.predict(images), rule), levels.face_net.run_
     net = load.open_net(models / (name + ".npz"))
     if net.run_.script == "net5":
         raise Problem("%s is a specialist and sees crops only; `python test2.py net5` shows the cascade" % name)
@@ -41,17 +41,15 @@ def predictor(name, models):
 
 def best_there_is(models):
     """The name of the most advanced trained net.  Raises Problem if there is none."""
-    if cascade.is_complete(models):
-        return "net5"
-    for name in ("net4", "net3", "net2", "net1"):
-        if (models / (name + ".npz")).exists():
+    for name in nets.names():
+        if (models / (name + ".npz")).exists() or name == "net5" and cascade.is_complete(models):
             return name
     raise Problem("%s: holds no trained net; train one first: python net1.py" % models)
 
 
 def main():
     p = cli.parser(__doc__, "data", "models", "rows", "groups", "seed", "out", "show")
-    p.add_argument("nets", nargs="*", metavar="NET", help="net1 ... net5, or another model's name such as net1-plain")
+    p.add_argument("nets", nargs="*", metavar="NET", help="net1, net2, ... or another model's name such as net1-plain")
     p.add_argument("--image", metavar="PHOTO", type=Path, help="predict on this picture instead")
     p.add_argument("--box", metavar="X,Y,W,H", type=box, help="where the face is on it, in pixels")
     args = p.parse_args()
@@ -64,15 +62,15 @@ def main():
     name, *others = args.nets or [best_there_is(args.models)]
     if args.image:
         return show_photo(name, args)
-    found = load.faces(data=args.data, rows=args.rows, groups=args.groups)
-    cli.greet(args, found.origin)
+    faces = load.faces(data=args.data, rows=args.rows, groups=args.groups)
+    cli.greet(args, faces.origin)
     random = np.random.RandomState(args.seed)
     if others:
-        return compare(args.nets, found, random, args)
+        return compare(args.nets, faces, random, args)
     predict, run = predictor(name, args.models)
-    cli.warn_if_foreign(run, found.origin)
+    cli.warn_if_foreign(run, faces.origin)
     show_test_faces(name, predict, run.preprocess, random, args)
-    show_validation(name, predict, run.preprocess, found, random, args)
+    show_validation(name, predict, run.preprocess, faces, random, args)
 
 
 def box(text):
@@ -103,11 +101,11 @@ def show_test_faces(name, predict, preprocess, random, args):
     figures.save(figure, args.out / ("test2-%s-test.png" % name), args.show)
 
 
-def show_validation(name, predict, preprocess, found, random, args):
-    faces, points, truth = on_validation_faces(predict, preprocess, found)
+def show_validation(name, predict, preprocess, faces, random, args):
+    images, points, truth = on_validation_faces(predict, preprocess, faces)
     chosen = choose(truth, random)
     full = slice(0, len(load.COLUMNS))
-    figure = figures.gallery("%s on validation faces: prediction +, truth o" % name, faces[chosen],
+    figure = figures.gallery("%s on validation faces: prediction +, truth o" % name, images[chosen],
                              points[chosen, full], truth[chosen, full],
                              ["%.2f pixels" % rms((points - truth)[i, full]) for i in chosen])
     figures.save(figure, args.out / ("test2-%s-valid.png" % name), args.show)
@@ -118,17 +116,17 @@ def show_validation(name, predict, preprocess, found, random, args):
     figures.save(figure, args.out / ("test2-%s-errors.png" % name), args.show)
 
 
-def compare(names, found, random, args):
+def compare(names, faces, random, args):
     """The same validation faces under several nets."""
     answers = {}
     for name in names:
         predict, run = predictor(name, args.models)
-        cli.warn_if_foreign(run, found.origin)
-        faces, answers[name], truth = on_validation_faces(predict, run.preprocess, found)
+        cli.warn_if_foreign(run, faces.origin)
+        images, answers[name], truth = on_validation_faces(predict, run.preprocess, faces)
     chosen = choose(truth, random)
     full = slice(0, len(load.COLUMNS))
     errors = {name: rms((points - truth)[chosen][:, full], 1) for name, points in answers.items()}
-    figure = figures.comparison("Validation faces, error in pixels: prediction +, truth o", faces[chosen],
+    figure = figures.comparison("Validation faces, error in pixels: prediction +, truth o", images[chosen],
                                 {name: points[chosen][:, full] for name, points in answers.items()},
                                 truth[chosen][:, full], errors)
     figures.save(figure, args.out / "test2-nets-valid.png", args.show)
@@ -140,11 +138,11 @@ def compare(names, found, random, args):
                  args.out / "test2-nets-errors.png", args.show)
 
 
-def on_validation_faces(predict, preprocess, found):
+def on_validation_faces(predict, preprocess, faces):
     """Faces (n, 96, 96), the net's points and the labels (n, 34)."""
-    rows = load.validation_rows(found)
-    images = found.images[rows]
-    return images, predict(load.preprocessed(images, preprocess)), found.keypoints[rows]
+    rows = load.validation_rows(faces)
+    images = faces.images[rows]
+    return images, predict(load.preprocessed(images, preprocess)), faces.keypoints[rows]
 
 
 def choose(truth, random):

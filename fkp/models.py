@@ -1,9 +1,8 @@
 """Model files: a net's parameters, and a header that says how they came about."""
-import importlib
 import inspect
 import math
 
-from fkp import Problem, files
+from fkp import Problem, files, nets
 from fkp.preprocess import PREPROCESS
 from fkp.training.run import Run  # before Theano: brings the backend
 
@@ -12,8 +11,6 @@ import theano
 from lasagne.init import Initializer
 from lasagne.layers import Conv2DLayer, DenseLayer
 from nolearn.lasagne import base as nolearn_base
-
-SCRIPTS = ("net1", "net2", "net3", "net4", "net5")
 
 
 def save(path, net, run):
@@ -115,9 +112,9 @@ class Empty(Initializer):
 
 def rebuild(header, path, largest):
     """An untrained net by the script and the settings in `header`, no layer with more than `largest` weights."""
-    if header["script"] not in SCRIPTS:
+    if header["script"] not in nets.names():
         raise Problem("%s: was written by %.40r, which is no script here" % (path, header["script"]))
-    module = importlib.import_module(header["script"])
+    module = nets.module(header["script"])
     build = header["settings"].get("build", {})
     try:
         check_arguments(module.build, build)

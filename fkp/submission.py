@@ -13,16 +13,16 @@ HEADER = "RowId,Location"
 
 def questions(data):
     """The test faces and the lookup table: (Faces, (row_ids, image_ids, features)).  Raises Problem for a bad file."""
-    found = read_faces(test=True, data=data)
-    return found, read_lookup(found.ids, data)
+    faces = read_faces(test=True, data=data)
+    return faces, read_lookup(faces.ids, data)
 
 
-def answer(asked, whole, rule, path):
-    """Predict the test faces of `questions` by the cascade `whole` and write the submission.  Returns the points."""
-    found, lookup = asked
-    images = preprocessed(found.images, whole.preprocess)
-    points = cascade.combine(whole.predict(images), rule)
-    write(path, points, found.ids, lookup)
+def answer(asked, levels, rule, path):
+    """Predict the test faces of `questions` by the cascade `levels` and write the submission.  Returns the points."""
+    faces, lookup = asked
+    images = preprocessed(faces.images, levels.preprocess)
+    points = cascade.combine(levels.predict(images), rule)
+    write(path, points, faces.ids, lookup)
     print("Submission: %s" % path, flush=True)
     return points
 

@@ -5,7 +5,6 @@ its checkpoint and its model into the models folder where it can see that, and
 sends the model home in any case.
 """
 import contextlib
-import importlib
 import os
 import signal
 import tempfile
@@ -15,7 +14,7 @@ from pathlib import Path
 import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from fkp import Problem, backend, files
+from fkp import Problem, backend, files, nets
 from fkp.training.checkpoint import checkpoint_path
 from fkp.training.signals import Signals
 
@@ -78,7 +77,7 @@ def train_one(script, lesson, precision, resume, stop):
     with one_at_a_time, contextlib.ExitStack() as stack:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends Ctrl-C to everyone; our parent answers it
-        module = importlib.import_module(script)
+        module = nets.module(script)
         backend.set_precision(precision)
         path = lesson["path"]
         if stop.orphaned:

@@ -13,8 +13,8 @@ class Cascade:
 
     def __init__(self, folder):
         self.folder = folder
-        self.whole = models.open_net(folder / "net4.npz")
-        self.preprocess = self.whole.run_.preprocess
+        self.face_net = models.open_net(folder / "net4.npz")
+        self.preprocess = self.face_net.run_.preprocess
         self.specialists = {}
 
     def add_specialists(self, levels=LEVELS):
@@ -23,15 +23,15 @@ class Cascade:
                             for level in levels}
         for level, nets in self.specialists.items():
             for group, net in nets.items():
-                if net.run_.data != self.whole.run_.data:
+                if net.run_.data != self.face_net.run_.data:
                     raise Problem("%s: was trained on %s, and net4.npz on %s; run net5.py again" % (
                         path(self.folder, group, level), describe(net.run_.data),
-                        describe(self.whole.run_.data)))
+                        describe(self.face_net.run_.data)))
         return self
 
     def predict(self, images):
         """images (n, 96, 96), prepared by `self.preprocess` -> {level: points (n, 34)}."""
-        points = {1: whole_points(self.whole, images)}
+        points = {1: whole_points(self.face_net, images)}
         for level, nets in self.specialists.items():
             points[level] = closer_points(nets, images, points[level - 1], LEVELS[level])
         return points
@@ -51,14 +51,14 @@ def is_complete(folder):
     return all(other == first for other in others)
 
 
-def level1(folder, origin):
+def open_level1(folder, origin):
     """The cascade with net 4 alone.  Raises Problem unless it was trained on the faces at hand."""
-    cascade = Cascade(folder)
-    trained_on = cascade.whole.run_.data
+    levels = Cascade(folder)
+    trained_on = levels.face_net.run_.data
     if trained_on != origin:
         raise Problem("%s: was trained on %s, and these are %s; run net4.py on them first"
                       % (folder / "net4.npz", describe(trained_on), describe(origin)))
-    return cascade
+    return levels
 
 
 def net_points(net, images):

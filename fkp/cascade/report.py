@@ -12,16 +12,16 @@ RULES = [(1,), (2,), (3,), (1, 2), (2, 3), (1, 2, 3)]  # averages of levels; (1,
 RULES_FILE = "net5.json"
 
 
-def validation_errors(points, found):
+def validation_errors(points, faces):
     """{rule: error (n_valid, 34) in pixels} on the faces that no level trained on."""
-    rows = validation_rows(found)
-    return {rule: (combine(points, rule) - found.keypoints)[rows]
+    rows = validation_rows(faces)
+    return {rule: (combine(points, rule) - faces.keypoints)[rows]
             for rule in RULES if all(level in points for level in rule)}
 
 
-def print_errors(points, found):
+def print_errors(points, faces):
     """Print every rule's error, side by side, per group and per keypoint.  Returns `full_scheme_error`."""
-    errors = validation_errors(points, found)
+    errors = validation_errors(points, faces)
     print("\nValidation error in pixels (root mean square), on faces that no level trained on")
     print("%-26s" % "levels averaged" + "".join("%9s" % rule_name(rule) for rule in errors))
     for name, index in parts_of_a_face().items():
@@ -49,19 +49,19 @@ def complete(truth):
 
 def worth_showing(truth):
     """Index of the complete faces, or, where there are none, of all."""
-    found = complete(truth)
-    return found if len(found) else np.arange(len(truth))
+    rows = complete(truth)
+    return rows if len(rows) else np.arange(len(truth))
 
 
-def picture(points, rule, found, n=8):
+def picture(points, rule, faces, n=8):
     """Validation faces with the answer of `rule` and the truth, and both levels' error: a figure."""
-    rows = validation_rows(found)
-    rows = rows[worth_showing(found.keypoints[rows])[:n]]
+    rows = validation_rows(faces)
+    rows = rows[worth_showing(faces.keypoints[rows])[:n]]
     full = slice(0, len(COLUMNS))
-    truth, answer = found.keypoints[rows, full], combine(points, rule)[rows, full]
+    truth, answer = faces.keypoints[rows, full], combine(points, rule)[rows, full]
     captions = ["level 1: %.2f, cascade: %.2f pixels" % (rms(one - t), rms(a - t))
                 for one, a, t in zip(points[1][rows, full], answer, truth)]
-    return figures.gallery("The cascade on validation faces: prediction +, truth o", found.images[rows],
+    return figures.gallery("The cascade on validation faces: prediction +, truth o", faces.images[rows],
                            answer, truth, captions)
 
 
