@@ -4,7 +4,7 @@ import sys
 
 from .. import Problem
 
-OLDEST, NEWEST = (3, 9), (3, 11)
+OLDEST = (3, 9)
 
 
 class NotReady(Problem, ImportError):
@@ -12,9 +12,9 @@ class NotReady(Problem, ImportError):
 
 
 def check_python(version=sys.version_info):
-    if not OLDEST <= tuple(version[:2]) <= NEWEST:
-        raise NotReady("Python %d.%d to %d.%d is needed, this is %d.%d: Theano 1.0.5 cannot be installed on others; "
-                       "use for example python3.11 -m venv venv" % (OLDEST + NEWEST + tuple(version[:2])))
+    if tuple(version[:2]) < OLDEST:
+        raise NotReady("Python %d.%d or a newer one is needed, this is %d.%d; use for example "
+                       "python3.12 -m venv .venv" % (OLDEST + tuple(version[:2])))
 
 
 def check_compiler():

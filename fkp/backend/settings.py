@@ -6,14 +6,15 @@ from pathlib import Path
 
 from . import checks
 
+BLAS = "sgemm dgemm sgemv dgemv sger dger sdot ddot".split()  # what Theano's C code calls
 ROOMY = 4 << 30  # bytes of memory above which buffers are kept between batches
 
 
 def apply():
     """Put our defaults in front of the user's THEANO_FLAGS (Theano lets the last one win)."""
+    # OpenBLAS's own threads beside OpenMP's fight for the cores.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if mode() != "0":
-        # OpenBLAS's own threads beside OpenMP's fight for the cores; our products do not go through it.
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         # OpenMP's threads stay awake for a few milliseconds after a kernel: nets 1 and 2 take half the time, because
         # the next kernel is near.  OMP_WAIT_POLICY=passive is better where other programs keep the cores busy.
         if "OMP_WAIT_POLICY" not in os.environ:
@@ -50,12 +51,15 @@ def _cache_home():
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
-def scipy_blas():
-    """Linker flags for the OpenBLAS inside SciPy's wheel (exports Fortran's `sgemm_`), or ''."""
+def scipy_blas(ours=()):
+    """Linker flags for the OpenBLAS inside SciPy's wheel, or ''.  Functions in `ours` come from elsewhere."""
     package = importlib.util.find_spec("scipy")
     for folder in Path(package.origin).parent.parent.glob("scipy.libs"):
-        for library in sorted(folder.glob("libopenblas*.so")):
-            return "-L%s -l%s" % (folder, library.name[len("lib"):-len(".so")])
+        for library in sorted([*folder.glob("libopenblas*.so"), *folder.glob("libscipy_openblas*.so")]):
+            flags = ["-L%s" % folder, "-l%s" % library.name[len("lib"):-len(".so")]]
+            if library.name.startswith("libscipy_"):  # since SciPy 1.13 its functions have a prefix
+                flags += ["-D%s_=scipy_%s_" % (name, name) for name in BLAS if name not in ours]
+            return " ".join(flags)
     return ""
 
 

@@ -50,7 +50,7 @@ def _link(folder):
     """Put our sgemm_ (oneDNN's product) before the rest of the BLAS that settings.py chose."""
     flags = theano.config.blas.ldflags
     if flags and flags == settings.scipy_blas():
-        theano.config.blas.ldflags = "-L%s -lfkp %s" % (folder, flags)
+        theano.config.blas.ldflags = "-L%s -lfkp %s" % (folder, settings.scipy_blas(ours=["sgemm"]))
 
 
 def _install():

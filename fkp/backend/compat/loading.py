@@ -33,9 +33,14 @@ def install():
     if Finder in sys.meta_path:
         return
     sys.meta_path.insert(0, Finder)
-    _seen.update((module.name, module.stand_in()) for module in names.MODULES if module.is_gone)
     for owner, missing in names.missing().items():
         _seen[owner] = _copy_with(sys.modules[owner], missing)
+    for module in names.MODULES:
+        if module.is_gone:
+            _seen[module.name] = module.stand_in()
+            parent, _, child = module.name.rpartition(".")
+            if parent in _seen:
+                setattr(_seen[parent], child, _seen[module.name])
     old = r"(%s|fkp\.backend\.compat)\b" % "|".join(PACKAGES)
     for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):
         warnings.filterwarnings("ignore", category=category, module=old)

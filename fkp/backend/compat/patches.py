@@ -1,5 +1,9 @@
 """What changes in modules of Theano, Lasagne and nolearn once Python has loaded them."""
-from . import estimator, names, theano_cache
+import sys
+
+import numpy as np
+
+from . import estimator, names, numpy2, theano_cache
 
 
 def old_pooling(signal):
@@ -12,17 +16,29 @@ def old_pooling(signal):
     signal.downsample = names.module("theano.tensor.signal.downsample", max_pool_2d=max_pool_2d)
 
 
-PATCHES = {
-    "theano.tensor.signal": old_pooling,
-    # Compiled modules are found again at the next start.
-    "theano.gof.op": theano_cache.steady_digest,
-    "theano.gof.cc": theano_cache.steady_key,
-    # A net is a scikit-learn estimator again.
-    "nolearn.lasagne.base": estimator.restore,
-}
+def without_c(scan_module):
+    """scan's C helper, made by an old Cython, is not for Python 3.11 nor NumPy 2; Theano then loops in Python."""
+    sys.modules[scan_module.__name__ + ".scan_perform_ext"] = None
+
+
+NUMPY2 = np.lib.NumpyVersion(np.__version__) >= "2.0.0"
+# (module, what changes, where)
+PATCHES = [
+    ("theano.tensor.signal", old_pooling, True),
+    ("theano.gof.op", theano_cache.steady_digest, True),
+    ("theano.gof.cc", theano_cache.steady_key, True),
+    ("theano.scan_module", without_c, NUMPY2 or sys.version_info >= (3, 11)),
+    ("theano.gof.cmodule", numpy2.old_c_names, NUMPY2),
+    ("theano.misc.safe_asarray", numpy2.wrapping_integers, NUMPY2),
+    ("theano.tensor.raw_random", numpy2.own_random_states, NUMPY2),
+    ("theano.tensor.opt", numpy2.keep_unsigned_negation, NUMPY2),
+    ("theano.tensor.subtensor", numpy2.increments_without_c, NUMPY2),
+    ("nolearn.lasagne.base", estimator.restore, True),
+]
 
 
 def apply(module):
     """Change `module`, just loaded, if there is something to change."""
-    if module.__name__ in PATCHES:
-        PATCHES[module.__name__](module)
+    for name, change, here in PATCHES:
+        if name == module.__name__ and here:
+            change(module)

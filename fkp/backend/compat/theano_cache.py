@@ -1,6 +1,8 @@
 """Theano finds its compiled modules again.  Without this every start compiles some anew, and leaves them behind."""
 import hashlib
 
+from . import numpy2
+
 
 def steady_digest(op):
     """Theano takes `hash` of an Op's C code, which differs from run to run since Python 3.3."""
@@ -21,11 +23,16 @@ def _digest_of_code(op):
 def _versioned_key(cmodule_key):
     def key_with_version(linker):
         key = cmodule_key(linker)
-        if key is None or key[0]:
+        if key is None:
             return key
-        versions = [version for node in linker.schedule(linker.fgraph) for version in
-                    (node.op.c_code_cache_version_apply(node),
-                     *[variable.type.c_code_cache_version() for variable in node.inputs + node.outputs])]
-        return (tuple(versions) if all(versions) else (), key[1])
+        versions = key[0] or _versions(linker)
+        return (versions and (*versions, numpy2.VERSION), key[1])
 
     return key_with_version
+
+
+def _versions(linker):
+    found = [version for node in linker.schedule(linker.fgraph) for version in
+             (node.op.c_code_cache_version_apply(node),
+              *[variable.type.c_code_cache_version() for variable in node.inputs + node.outputs])]
+    return tuple(found) if all(found) else ()
