@@ -13,6 +13,7 @@ sys.path.insert(0, str(ROOT))
 
 import load  # noqa: E402  first: prepares Theano
 
+import numpy as np  # noqa: E402
 import theano  # noqa: E402
 
 from fkp import models  # noqa: E402
@@ -50,6 +51,14 @@ def set_threads():
     before = openmp.omp_get_max_threads()
     yield openmp.omp_set_num_threads
     openmp.omp_set_num_threads(before)
+
+
+def some_faces(drawn, flat, n=24):
+    """X and y (n, 34) of drawn faces with all their labels: in rows, or in two dimensions."""
+    keep, y = load.select(drawn, all_rows=True)
+    y = load.scale(np.where(np.isnan(y), 48, y))[:n]
+    X = drawn.images[keep[:n]]
+    return (X.reshape(n, -1) if flat else X.reshape(n, 1, 96, 96)), y
 
 
 def a_run(script="net2", seed=1, **build):

@@ -1,0 +1,74 @@
+"""Batches: half of them mirrored, augmented, made without a float copy of the data set."""
+import tracemalloc
+
+import load
+import net2
+import net4
+import net5
+import numpy as np
+import pytest
+
+from fkp.cascade.lessons import lesson_type
+
+
+def test_half_of_each_batch_is_mirrored_and_the_data_set_stays():
+    X = np.random.RandomState(0).randint(0, 255, (10, 9216)).astype(np.uint8)
+    y = np.random.RandomState(1).uniform(-1, 1, (10, 30)).astype(np.float32)
+    before = X.copy(), y.copy()
+    (Xb, yb), = net2.FlipBatchIterator(batch_size=10)(X, y)
+    np.testing.assert_array_equal(X, before[0])
+    np.testing.assert_array_equal(y, before[1])
+    mirrored, labels = load.mirror(X.reshape(-1, 96, 96), y)
+    is_same = [np.allclose(a, b) for a, b in zip(Xb * 255, X)]
+    is_flipped = [np.allclose(a, b.ravel()) for a, b in zip(Xb * 255, mirrored)]
+    assert sum(is_same) == sum(is_flipped) == 5
+    np.testing.assert_array_equal(yb, np.where(np.array(is_flipped)[:, None], labels, y))
+
+
+def test_flipping_takes_both_shapes_and_the_same_faces_for_a_seed():
+    X = np.random.RandomState(0).randint(0, 255, (9, 9216)).astype(np.uint8)
+    y = np.zeros((9, 34), np.float32)
+    (a, _), = net2.FlipBatchIterator(batch_size=9, seed=3, names=load.ALL_COLUMNS)(X, y)
+    (b, _), = net2.FlipBatchIterator(batch_size=9, seed=3, names=load.ALL_COLUMNS)(X.reshape(9, 1, 96, 96), y)
+    (c, _), = net2.FlipBatchIterator(batch_size=9, seed=4, names=load.ALL_COLUMNS)(X, y)
+    np.testing.assert_array_equal(a.ravel(), b.ravel())
+    assert not np.array_equal(a, c)
+
+
+def test_augmented_batches_keep_the_data_set_and_know_their_seed():
+    X = np.random.RandomState(0).randint(0, 255, (6, 1, 96, 96)).astype(np.uint8)
+    y = np.random.RandomState(1).uniform(-1, 1, (6, 30)).astype(np.float32)
+    before = X.copy(), y.copy()
+    a, b, c = ([batch for batch in net4.AugmentBatchIterator(batch_size=4, seed=seed)(X, y)] for seed in (3, 3, 4))
+    np.testing.assert_array_equal(X, before[0])
+    np.testing.assert_array_equal(y, before[1])
+    assert [len(Xb) for Xb, _ in a] == [4, 2] and a[0][0].dtype == np.float32
+    np.testing.assert_array_equal(a[1][0], b[1][0])
+    assert not np.array_equal(a[0][0], c[0][0])
+
+
+def test_pixels_become_float_only_in_a_batch():
+    X = np.arange(256, dtype=np.uint8).reshape(2, 128)
+    (Xb, _), = load.PixelBatchIterator(batch_size=2)(X)
+    assert Xb.dtype == np.float32 and Xb.max() == pytest.approx(1) and Xb.min() == 0
+    assert X.dtype == np.uint8
+
+
+ITERATORS = {
+    "pixels": (lambda: load.PixelBatchIterator(128, grey=0.5), (9216,), "30f4"),
+    "mirrored": (lambda: net2.FlipBatchIterator(128), (9216,), "30f4"),
+    "augmented": (lambda: net4.AugmentBatchIterator(128, grey=0.5), (1, 96, 96), "30f4"),
+    "crops": (lambda: net5.CropBatchIterator(128, 38, np.zeros((1, 2))), (96, 96), lesson_type("LE")),
+}
+
+
+@pytest.mark.parametrize("kind", ITERATORS)
+def test_an_epoch_makes_no_float_copy_of_the_pixels(kind):
+    make, shape, label = ITERATORS[kind]
+    X, y = np.zeros((4000, *shape), np.uint8), np.zeros(4000, label)
+    tracemalloc.start()
+    try:
+        assert {Xb.dtype for Xb, _ in make()(X, y)} == {np.dtype(np.float32)}
+        assert tracemalloc.get_traced_memory()[1] < X.nbytes  # a float copy takes four times as much
+    finally:
+        tracemalloc.stop()

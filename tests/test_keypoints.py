@@ -1,0 +1,85 @@
+"""Names, schemes and coordinates of the keypoints."""
+import load
+import numpy as np
+import pytest
+
+from fkp.data import draw
+
+
+def labels(rows):
+    keypoints = np.full((rows, 30), 50, np.float32)
+    return keypoints
+
+
+def test_columns_stand_in_kaggles_order():
+    assert load.COLUMNS[:3] == ["left_eye_center_x", "left_eye_center_y", "right_eye_center_x"]
+    assert load.COLUMNS[20:22] == ["nose_tip_x", "nose_tip_y"]
+    assert load.COLUMNS[-2:] == ["mouth_center_bottom_lip_x", "mouth_center_bottom_lip_y"]
+    assert len(load.COLUMNS) == len(set(load.COLUMNS)) == 30
+
+
+def test_scale_maps_the_picture_to_minus_one_to_one_and_back():
+    assert load.scale([0, 48, 96]).tolist() == [-1, 0, 1]
+    points = np.random.RandomState(0).uniform(0, 96, (5, 30)).astype(np.float32)
+    np.testing.assert_allclose(load.unscale(load.scale(points)), points, atol=1e-5)
+
+
+def test_a_loss_stands_for_its_root_times_half_the_picture():
+    assert load.pixels(0.0016) == pytest.approx(1.92)
+
+
+@pytest.mark.parametrize("name, other", [
+    ("left_eye_center_x", "right_eye_center_x"), ("right_eyebrow_outer_end_y", "left_eyebrow_outer_end_y"),
+    ("mouth_left_corner_x", "mouth_right_corner_x"), ("nose_tip_y", "nose_tip_y")])
+def test_mirror_swaps_left_and_right_names(name, other):
+    assert load.mirror_name(name) == other
+    assert load.COLUMNS[load.mirror_order(load.COLUMNS)[load.COLUMNS.index(name)]] == other
+
+
+def test_mirror_twice_is_the_identity_and_leaves_its_input_alone():
+    random = np.random.RandomState(0)
+    images = random.randint(0, 256, (3, 96, 96)).astype(np.uint8)
+    points = load.scale(random.uniform(0, 96, (3, 34)))
+    before = images.copy(), points.copy()
+    once = load.mirror(images, points, load.ALL_COLUMNS)
+    twice = load.mirror(*once, load.ALL_COLUMNS)
+    np.testing.assert_array_equal(twice[0], images)
+    np.testing.assert_array_equal(twice[1], points)
+    np.testing.assert_array_equal(images, before[0])
+    np.testing.assert_array_equal(points, before[1])
+    assert not np.array_equal(once[1], points)
+
+
+def test_a_bright_pixel_and_its_label_stay_together_in_the_mirror():
+    images = np.zeros((1, 96, 96), np.uint8)
+    images[0, 40, 70] = 255
+    points = np.full((1, 30), 48, np.float32)
+    points[0, :2] = 70.5, 40.5  # left_eye_center, at the pixel's centre, counted from the edge
+    flipped, labels = load.mirror(images, load.scale(points))
+    row, col = np.argwhere(flipped[0] == 255)[0]
+    x, y = load.unscale(labels)[0, 2:4]  # right_eye_center
+    assert (x, y) == pytest.approx((col + 0.5, row + 0.5))
+
+
+def test_four_point_rows_get_columns_of_their_own():
+    keypoints = labels(2)
+    four = [load.COLUMNS.index(name) for name in load.columns(load.FOUR_POINTS)]
+    keypoints[1] = np.nan
+    keypoints[1, four] = np.arange(8)
+    both = load.split_schemes(keypoints)
+    assert np.isnan(both[0, 30:]).all() and not np.isnan(both[0, :30]).any()
+    at = load.ALL_COLUMNS.index
+    assert np.isnan(both[1, at("nose_tip_x")]) and both[1, at("nose_base_x")] == 4
+    assert both[1, at("mouth_middle_y")] == 7 and both[1, at("left_eye_center_x")] == 0
+
+
+def test_a_group_is_looked_for_at_the_mean_of_its_known_points():
+    points = np.full((2, 30), 10, np.float32)
+    index = [load.COLUMNS.index(name) for name in load.columns(load.GROUPS["LE"])]
+    points[0, index] = np.arange(10)
+    points[1, index] = [1, 2] + [np.nan] * 8
+    np.testing.assert_allclose(load.group_centres(points, "LE"), [[4, 5], [1, 2]])
+
+
+def test_the_drawn_faces_know_the_same_keypoints():
+    assert list(draw.KEYPOINTS) == load.KEYPOINTS
