@@ -138,6 +138,6 @@ def check_arguments(function, arguments):
     inspect.signature(function).bind(**arguments)
     for name, value in arguments.items():
         default = inspect.signature(function).parameters[name].default
-        kinds = (int, float) if type(default) is float else type(default)
+        kinds = {float: (int, float), tuple: (tuple, list)}.get(type(default), type(default))  # as JSON has them
         if default not in (None, inspect.Parameter.empty) and not isinstance(value, kinds):
             raise ValueError("%s is %r" % (name, value))
