@@ -77,7 +77,7 @@ def load_specialist_train(group, preprocess="equalise", data=None, rows=None):
 def load_specialist_test(images, points, group, win):
     """Crops (n, 1, win, win) around the group as the level before found it, and their centres (n, 2).
 
-    images (n, 96, 96); points (n, 30 or 34), that level's answer in pixels, as COLUMNS or ALL_COLUMNS.
+    images (n, 96, 96); points (n, 30) or (n, 34), that level's answer in pixels, as COLUMNS or ALL_COLUMNS.
     """
     crops, centres = crop(images, group_centres(points, group), win)
     return crops[:, None], centres

@@ -124,7 +124,7 @@ def build(group="LE", win=38, epochs=EPOCHS, seed=cli.SEED, augment=False, tuned
 
 
 def lesson(group, level, seen, faces, images, args):
-    """What `train` needs to make one specialist from what the level before saw: `seen` (n, 34) in pixels, all faces."""
+    """What `train` needs to make one specialist from what the level before saw: `seen` (n, all) in pixels, all faces."""
     keep, y, n_valid, errors = lessons.lesson(group, seen, faces)
     print("--- level %d, %s: %d faces; level %d misses the centre by %.2f pixels"
           % (level, group, len(keep), level - 1, np.sqrt((errors ** 2).sum(1).mean())))

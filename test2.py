@@ -28,7 +28,7 @@ COMPLETE = "all, on complete faces"
 
 
 def predictor(name, models):
-    """(predict, run): `predict` takes prepared images (n, 96, 96), gives points (n, 34); the `Run` is the net's."""
+    """(predict, run): `predict` takes prepared images (n, 96, 96), gives points (n, all); the `Run` is the net's."""
     if name == "net5":
         levels = cascade.Cascade(models).add_specialists()
         rule = report.best_rule(models, [1, *cascade.LEVELS])
@@ -139,7 +139,7 @@ def compare(names, faces, random, args):
 
 
 def on_validation_faces(predict, preprocess, faces):
-    """Faces (n, 96, 96), the net's points and the labels (n, 34)."""
+    """Faces (n, 96, 96), the net's points and the labels (n, all)."""
     rows = load.validation_rows(faces)
     images = faces.images[rows]
     return images, predict(load.preprocessed(images, preprocess)), faces.keypoints[rows]

@@ -28,9 +28,8 @@ LEFT_EYE, RIGHT_EYE, NOSE_TIP, NOSE_BASE = (
 def faces(images, points, random):
     """Another picture of each face, all that augmentation does to it: the place for a new idea.
 
-    images (n, 96, 96) uint8; points (n, 30 or 34), columns as
-    keypoints.ALL_COLUMNS, in pixels from the edge, NaN where missing.  Returns
-    new arrays of the same shapes.
+    images (n, SIZE, SIZE) uint8; points (n, full) or (n, all) in pixels from
+    the edge, NaN where missing.  Returns new arrays of the same shapes.
     """
     n = len(images)
     aside = Turn(points, random.uniform(-ASIDE, ASIDE, n) * (random.uniform(size=n) < TURNED))
@@ -143,7 +142,7 @@ def warp(images, points, random):
 
 
 def relight(images, random):
-    """Change contrast and brightness of uint8 images (n, 96, 96), each in its own way."""
+    """Change contrast and brightness of uint8 images (n, SIZE, SIZE), each in its own way."""
     n = len(images)
     contrast = 1 + random.uniform(-LIGHT, LIGHT, (n, 1, 1)).astype(np.float32)
     light = 128 * (1 + random.uniform(-LIGHT, LIGHT, (n, 1, 1))).astype(np.float32)

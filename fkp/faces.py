@@ -16,13 +16,13 @@ SEED = 42                     # of the rows' order, as in the tutorial
 VALID_SHARE = Fraction(1, 5)  # of the rows that a net can use: they validate it, as in the tutorial
 FEWEST = 5                    # rows of which some can train and some validate
 
-# keypoints (n, 34) in pixels, NaN = missing, or None for test faces; ids (n,) ImageId or None;
+# keypoints (n, all) in pixels, NaN = missing, or None for test faces; ids (n,) ImageId or None;
 # origin: a dict for the model file's header, {'file', 'fingerprint', 'drawn', 'rows'}; groups (n,) or None
 Faces = namedtuple("Faces", "images keypoints ids origin groups", defaults=[None])
 
 
 def read_faces(test=False, data=None, rows=None, groups=None):
-    """The raw faces in file order: uint8 images (n, 96, 96) and labels in pixels, both schemes apart.
+    """The raw faces in file order: uint8 images (n, SIZE, SIZE) and labels in pixels, both schemes apart.
 
     `data` is the folder with Kaggle's CSVs; None means data/ here, or drawn
     faces where it has no training.csv.  `groups` is a file with a person's

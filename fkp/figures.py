@@ -40,7 +40,7 @@ def save(figure, path, show=None, seconds=None):
 
 
 def draw_face(axes, image, points, truth=None, title=""):
-    """A face (96, 96) with points (2k,) in pixels from the edge: predicted red, true green."""
+    """A face (SIZE, SIZE) with points (2k,) in pixels from the edge: predicted red, true green."""
     axes.imshow(image, cmap="gray", vmin=0, vmax=255, extent=(0, SIZE, SIZE, 0), interpolation="bilinear")
     if truth is not None:
         for (x0, y0), (x1, y1) in zip(truth.reshape(-1, 2), points.reshape(-1, 2)):
@@ -52,7 +52,7 @@ def draw_face(axes, image, points, truth=None, title=""):
 
 
 def gallery(title, images, points, truth=None, captions=None, columns=4):
-    """A sheet of faces.  images (n, 96, 96) uint8; points and truth (n, 2k) in pixels."""
+    """A sheet of faces.  images (n, SIZE, SIZE) uint8; points and truth (n, 2k) in pixels."""
     import matplotlib.pyplot as plt
     n = len(images)
     rows = -(-n // columns)
@@ -100,7 +100,7 @@ def errors_per_keypoint(title, errors):
 def comparison(title, images, answers, truth, errors):
     """The same faces under several nets, a row per net.
 
-    images (n, 96, 96) uint8; answers {net: points (n, 2k)}; errors {net: pixels (n,)}.
+    images (n, SIZE, SIZE) uint8; answers {net: points (n, 2k)}; errors {net: pixels (n,)}.
     """
     import matplotlib.pyplot as plt
     n = len(images)

@@ -4,6 +4,10 @@ Coordinates count pixels from the left and upper *edge* of the picture: the
 centre of the first pixel is at 0.5, so the mirror image of x is 96 - x.  (On
 Kaggle's labels: `tests/test_real_faces.py` measures it.)  In arrays that nets
 see they are scaled to [-1, 1], see `scale`.
+
+Where a docstring here or elsewhere says (n, full), an array has a column for
+each of COLUMNS, Kaggle's full scheme; where it says (n, all), for each of
+ALL_COLUMNS.
 """
 import warnings
 from functools import lru_cache
@@ -59,7 +63,7 @@ def mirror_order(names):
 
 
 def split_schemes(keypoints):
-    """Labels (n, 30) -> (n, 34) in the order of ALL_COLUMNS: see SECOND_SCHEME.
+    """Labels (n, full) -> (n, all): see SECOND_SCHEME.
 
     A row follows the second scheme if it has none of the other eleven points.
     """
@@ -71,6 +75,19 @@ def split_schemes(keypoints):
     both[second, len(COLUMNS):] = keypoints[np.ix_(second, moved)]
     both[np.ix_(second, moved)] = np.nan
     return both
+
+
+def merge_schemes(points, second):
+    """Points (n, all) -> (n, full): what Kaggle's columns hold, where `second` (n,) is true, in the second scheme.
+
+    The inverse of `split_schemes`.  A point that is only known in one scheme is given in that.
+    """
+    merged = points[:, :len(COLUMNS)].copy()
+    moved = points[:, len(COLUMNS):]
+    place = np.array([COLUMNS.index(name) for name in columns(SECOND_SCHEME)])
+    use = second[:, None] & ~np.isnan(moved)
+    merged[:, place] = np.where(use, moved, merged[:, place])
+    return merged
 
 
 def scale(points):
@@ -103,7 +120,7 @@ def mirror_pixels(points):
 
 
 def mirror_faces(points):
-    """Points (n, 34) in pixels as they are in the mirror image: left and right swapped too."""
+    """Points (n, all) in pixels as they are in the mirror image: left and right swapped too."""
     return mirror_pixels(points[:, mirror_order(ALL_COLUMNS)])
 
 
@@ -115,7 +132,7 @@ def group_columns(group):
 def group_centres(points, group):
     """The group's centre (n, 2): the mean of its points of the full scheme, those missing left out.
 
-    points (n, 30 or 34) in pixels, columns as COLUMNS or ALL_COLUMNS.  A face with none of them gets NaN.
+    points (n, full) or (n, all) in pixels.  A face with none of them gets NaN.
     """
     return nanmean(points[:, group_columns(group)].reshape(len(points), -1, 2), 1, empty=np.nan)
 

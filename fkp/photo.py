@@ -18,9 +18,9 @@ def predict(path, box, predictor, preprocess):
     """Find the keypoints on a photo.
 
     box: (x, y, w, h) in pixels of the photo as a viewer shows it, or None.
-    predictor: takes prepared images (n, 96, 96), gives points (n, 34).
+    predictor: takes prepared images (n, SIZE, SIZE), gives points (n, all).
     Returns the photo (PIL, RGB), the squares (left, upper, side) of its faces
-    and points (n, 30) in the photo's pixels.
+    and points (n, full) in the photo's pixels.
     """
     photo = open_photo(path)
     squares = [square(found, photo.size, path) for found in ([box] if box else find_faces(photo))]
@@ -90,7 +90,7 @@ def square(box, size, path):
 
 
 def cut(photo, found):
-    """The square as a grey face (96, 96) uint8."""
+    """The square as a grey face (SIZE, SIZE) uint8."""
     left, upper, side = found
     face = photo.convert("L").resize((SIZE, SIZE), Image.Resampling.LANCZOS,
                                      box=(left, upper, left + side, upper + side))

@@ -7,7 +7,7 @@ from PIL import Image, ImageOps
 from scipy.ndimage import gaussian_filter
 
 
-# --- once: uint8 (n, 96, 96) -> uint8 or float32 of the same shape ---
+# --- once: uint8 (n, SIZE, SIZE) -> uint8 or float32 of the same shape ---
 
 def plain(images):
     """As photographed."""
@@ -43,7 +43,7 @@ PREPROCESS = {"plain": plain, "equalise": equalise, "standardise": standardise, 
 
 
 def preprocessed(images, method="equalise"):
-    """Apply a method of `PREPROCESS` to uint8 images (n, 96, 96).  Raises Problem for an unknown one."""
+    """Apply a method of `PREPROCESS` to uint8 images (n, SIZE, SIZE).  Raises Problem for an unknown one."""
     if method not in PREPROCESS:
         raise Problem("preprocess: %r is unknown; choose one of %s" % (method, ", ".join(PREPROCESS)))
     return PREPROCESS[method](images) if len(images) else images

@@ -5,7 +5,7 @@ import numpy as np
 
 from fkp import Problem, cascade, files
 from fkp.faces import read_faces, read_lookup
-from fkp.keypoints import ALL_COLUMNS, COLUMNS, FOUR_POINTS, SECOND_SCHEME, SIZE, columns
+from fkp.keypoints import COLUMNS, FOUR_POINTS, SIZE, columns, merge_schemes
 from fkp.preprocess import preprocessed
 
 HEADER = "RowId,Location"
@@ -28,9 +28,9 @@ def answer(asked, levels, rule, path):
 
 
 def write(path, points, ids, lookup):
-    """Write points (n, 34), in pixels, of the images `ids` (n,) as Kaggle asks for them; checked before."""
+    """Write points (n, all), in pixels, of the images `ids` (n,) as Kaggle asks for them; checked before."""
     row_ids, image_ids, features = lookup
-    values = choose_scheme(points, ids, image_ids, features)
+    values = in_scheme(points, ids, image_ids, features)
     row_of = {image_id: row for row, image_id in enumerate(ids.tolist())}
     rows = [row_of[image_id] for image_id in image_ids.tolist()]
     write_rows(path, row_ids, values[rows, features].clip(0, SIZE))
@@ -46,18 +46,11 @@ def write_rows(path, row_ids, locations):
     files.write_text(path, text.getvalue())
 
 
-def choose_scheme(points, ids, image_ids, features):
-    """Answers (n, 30) in Kaggle's columns: an image that is asked four points only follows the second scheme."""
-    values = points[:, :len(COLUMNS)].copy()
-    four = {COLUMNS.index(name) for name in columns(FOUR_POINTS)}
-    full_ids = np.unique(image_ids[~np.isin(features, list(four))])
-    second = ~np.isin(ids, full_ids)
-    for name, other in SECOND_SCHEME.items():
-        for axis in ("_x", "_y"):
-            moved = points[:, ALL_COLUMNS.index(other + axis)]
-            use = second & ~np.isnan(moved)  # a net that knows one scheme answers with that
-            values[use, COLUMNS.index(name + axis)] = moved[use]
-    return values
+def in_scheme(points, ids, image_ids, features):
+    """Points (n, all) -> (n, full): an image that is asked four points only follows the second scheme."""
+    four = [COLUMNS.index(name) for name in columns(FOUR_POINTS)]
+    full_ids = np.unique(image_ids[~np.isin(features, four)])
+    return merge_schemes(points, ~np.isin(ids, full_ids))
 
 
 def check(text, row_ids):

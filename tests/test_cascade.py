@@ -1,4 +1,6 @@
 """The cascade: what its levels look at, how they are averaged, which nets belong together."""
+from types import SimpleNamespace
+
 import load
 import numpy as np
 import pytest
@@ -7,6 +9,13 @@ from conftest import a_run
 from fkp import Problem, cascade, files, keypoints, models
 from fkp.cascade import predict, report
 from fkp.training.run import Run
+
+
+def test_a_net_that_answers_for_other_columns_is_not_shown_in_wrong_places():
+    net = SimpleNamespace(layers_=[SimpleNamespace(shape=(None, 1, 96, 96))], run_=a_run("net6"),
+                          predict=lambda X: np.zeros((len(X), 8), np.float32))
+    with pytest.raises(Problem, match="net6 answers 8 values; here those are shown that answer all 30 of COLUMNS or 34"):
+        predict.net_points(net, np.zeros((2, 96, 96), np.uint8))
 
 
 def test_a_level_that_looks_closer_moves_only_its_groups_points(drawn):

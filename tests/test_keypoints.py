@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fkp.data import draw
+from fkp.keypoints import merge_schemes
 
 
 def labels(rows):
@@ -71,6 +72,17 @@ def test_four_point_rows_get_columns_of_their_own():
     at = load.ALL_COLUMNS.index
     assert np.isnan(both[1, at("nose_tip_x")]) and both[1, at("nose_base_x")] == 4
     assert both[1, at("mouth_middle_y")] == 7 and both[1, at("left_eye_center_x")] == 0
+
+
+def test_both_schemes_are_merged_to_what_was_split():
+    keypoints = np.random.RandomState(0).uniform(0, 96, (6, 30)).astype(np.float32)
+    four = np.isin(load.COLUMNS, load.columns(load.FOUR_POINTS))
+    keypoints[np.ix_([1, 4], ~four)] = np.nan
+    both = load.split_schemes(keypoints)
+    np.testing.assert_array_equal(merge_schemes(both, np.isin(np.arange(6), [1, 4])), keypoints)
+    both[1, 30:] = np.nan  # a net that knows one scheme answers with that
+    both[1, :30] = 7
+    assert (merge_schemes(both, np.ones(6, bool))[1] == 7).all()
 
 
 def test_a_group_is_looked_for_at_the_mean_of_its_known_points():

@@ -1,6 +1,6 @@
 """The cascade of net 5: `predict` and, for its training, `lessons` and `report`.
 
-Points are (n, 34) arrays in pixels, columns as in keypoints.ALL_COLUMNS; a
+Points are (n, all) arrays in pixels, columns as in keypoints.ALL_COLUMNS; a
 level that does not know the second scheme leaves NaN in its columns.  Every
 level looks at a face and at its mirror image and answers the mean of both.
 """

@@ -30,7 +30,7 @@ def lesson_type(group):
 
 
 def lesson(group, seen, faces):
-    """The Lesson for `group` where the level before saw the points `seen` (n, 34), in pixels.
+    """The Lesson for `group` where the level before saw the points `seen` (n, all), in pixels.
 
     Raises Problem if no validation face has all of the group's labels.
     """

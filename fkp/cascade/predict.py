@@ -3,7 +3,7 @@ import numpy as np
 
 from fkp import Problem, crops, models
 from fkp.faces import describe
-from fkp.keypoints import ALL_COLUMNS, GROUPS, columns, group_centres, mirror_faces, nanmean, unscale
+from fkp.keypoints import ALL_COLUMNS, COLUMNS, GROUPS, columns, group_centres, mirror_faces, nanmean, unscale
 
 LEVELS = {2: 38, 3: 32}  # level -> side of its crops, in pixels
 
@@ -30,7 +30,7 @@ class Cascade:
         return self
 
     def predict(self, images):
-        """images (n, 96, 96), prepared by `self.preprocess` -> {level: points (n, 34)}."""
+        """images (n, SIZE, SIZE), prepared by `self.preprocess` -> {level: points (n, all)}."""
         points = {1: whole_points(self.face_net, images)}
         for level, nets in self.specialists.items():
             points[level] = closer_points(nets, images, points[level - 1], LEVELS[level])
@@ -62,16 +62,19 @@ def open_level1(folder, origin):
 
 
 def net_points(net, images):
-    """What a whole-face net answers, as points (n, 34) in pixels."""
+    """What a whole-face net answers, as points (n, all) in pixels."""
     X = images.reshape((-1,) + net.layers_[0].shape[1:])
     answer = unscale(net.predict(X))
+    if answer.shape[1] not in (len(COLUMNS), len(ALL_COLUMNS)):
+        raise Problem("%s answers %d values; here those are shown that answer all %d of COLUMNS or %d of ALL_COLUMNS"
+                      % (net.run_.script, answer.shape[1], len(COLUMNS), len(ALL_COLUMNS)))
     points = np.full((len(images), len(ALL_COLUMNS)), np.nan, np.float32)
     points[:, :answer.shape[1]] = answer
     return points
 
 
 def both_ways(look, images, points=None):
-    """The mean of what `look(images, points)` answers on the faces and on their mirror images: points (n, 34)."""
+    """The mean of what `look(images, points)` answers on the faces and on their mirror images: points (n, all)."""
     mirrored = look(np.ascontiguousarray(images[:, :, ::-1]), None if points is None else mirror_faces(points))
     return (look(images, points) + mirror_faces(mirrored)) / 2
 
@@ -87,7 +90,7 @@ def closer_points(nets, images, points, win):
 
 
 def look_closer(nets, images, points, win):
-    """Each group's specialist in `nets` answers on crops around `points` (n, 34).  Returns new points."""
+    """Each group's specialist in `nets` answers on crops around `points` (n, all).  Returns new points."""
     closer = points.copy()
     for group, net in nets.items():
         cut, centres = crops.crop(images, group_centres(points, group), win)

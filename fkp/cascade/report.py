@@ -13,7 +13,7 @@ RULES_FILE = "net5.json"
 
 
 def validation_errors(points, faces):
-    """{rule: error (n_valid, 34) in pixels} on the faces that no level trained on."""
+    """{rule: error (n_valid, all) in pixels} on the faces that no level trained on."""
     rows = validation_rows(faces)
     return {rule: (combine(points, rule) - faces.keypoints)[rows]
             for rule in RULES if all(level in points for level in rule)}
@@ -43,7 +43,7 @@ def parts_of_a_face():
 
 
 def complete(truth):
-    """Index of the faces (n, 34) with all labels of the full scheme."""
+    """Index of the faces (n, all) with all labels of the full scheme."""
     return np.flatnonzero(~np.isnan(truth[:, :len(COLUMNS)]).any(1))
 
 
