@@ -3,7 +3,7 @@
 A cache file is one page of JSON, then the pixels, then the labels, each as plain
 bytes: nothing in it can run.  It is only ever a copy: whatever is wrong with it
 (deleted, cut off, damaged, of another CSV, of another version, not ours at all),
-`load` returns None and the caller reads the CSV again.
+`read` returns None and the caller reads the CSV again.
 """
 import hashlib
 import json
@@ -61,7 +61,7 @@ def places(csv):
     return found
 
 
-def load(csv, source, columns, dtype, shape):
+def read(csv, source, columns, dtype, shape):
     """The cached (images uint8 (N, 96, 96), labels (N, ...), fingerprint) of a CSV, or None.
 
     source: `stamp` of the CSV as it is now.
@@ -71,13 +71,13 @@ def load(csv, source, columns, dtype, shape):
     """
     for place in places(csv):
         with suppress(OSError, ValueError):
-            found = _load(place, source, columns, dtype, shape)
+            found = _read(place, source, columns, dtype, shape)
             if found:
                 return found
     return None
 
 
-def _load(place, source, columns, dtype, shape):
+def _read(place, source, columns, dtype, shape):
     with open(place, "rb", opener=opener) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
@@ -108,15 +108,15 @@ def _head(raw):
     return {}
 
 
-def save(csv, source, columns, images, labels, name, read):
+def write(csv, source, columns, images, labels, name, began):
     """Writes the cache of a CSV in the first place that can be written; never fails.
 
-    name: the fingerprint.  read: time.time_ns() before the CSV was opened.
+    name: the fingerprint.  began: time.time_ns() before the CSV was opened.
     """
     if fcntl is None:
         return
     head = {"version": VERSION, "source": source, "columns": list(columns), "rows": len(images),
-            "fingerprint": name, "read": read}
+            "fingerprint": name, "read": began}
     head = json.dumps(head).encode().ljust(HEAD)
     for place in places(csv):
         with suppress(OSError):

@@ -103,11 +103,11 @@ def _read_faces(path, columns, rows, kind):
     read = cache.now()
     with open_table(path, (*columns, IMAGE)) as table:
         source = cache.stamp(os.fstat(table.file.fileno()))
-        cached = cache.load(path, source, columns, kind.dtype, kind.shape)
+        cached = cache.read(path, source, columns, kind.dtype, kind.shape)
         good = cached is not None and kind.sound(cached[1])
         images, labels, name = cached if good else _parse_faces(table, rows, kind)
         if not good and table.ended and source == cache.stamp(os.fstat(table.file.fileno())):
-            cache.save(path, source, columns, images, labels, name, read)
+            cache.write(path, source, columns, images, labels, name, read)
     if rows is not None and rows < len(images):
         images, labels = images[:rows], labels[:rows]
         name = cache.fingerprint(images, labels)
