@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fkp import ROOT, Problem, backend, files  # noqa: F401  backend comes before nolearn, which imports Theano
 from fkp.data import drawn, reader
+from fkp.data.source import find
 from fkp.keypoints import ALL_COLUMNS, COLUMNS, split_schemes
 
 import numpy as np
@@ -33,9 +34,9 @@ def read_faces(test=False, data=None, rows=None, groups=None):
         raw = drawn.read_test(DATA, rows) if test else drawn.read_training(DATA, rows)
         name = "drawn faces"
     elif test:
-        raw = reader.read_test(Path(data or DATA) / name, rows)
+        raw = reader.read_test(find(data or DATA, name), rows)
     else:
-        raw = reader.read_training(Path(data or DATA) / name, COLUMNS, rows)
+        raw = reader.read_training(find(data or DATA, name), COLUMNS, rows)
     origin = {"file": name, "fingerprint": raw.fingerprint, "drawn": name == "drawn faces", "rows": len(raw.images)}
     numbers = None
     if groups is not None:
@@ -62,7 +63,7 @@ def read_groups(path, n_rows, rows=None):
 
 def is_drawn(data=None):
     """True where the faces are drawn: no folder was asked for and data/ holds no training.csv."""
-    return data is None and not (DATA / "training.csv").exists()
+    return data is None and not find(DATA, "training.csv").exists()
 
 
 def read_lookup(ids, data=None):
@@ -72,7 +73,7 @@ def read_lookup(ids, data=None):
     """
     if is_drawn(data):
         return drawn.read_lookup(COLUMNS)
-    path = Path(data or DATA) / "IdLookupTable.csv"
+    path = find(data or DATA, "IdLookupTable.csv")
     table = reader.read_lookup(path, COLUMNS)
     reader.check_lookup(table, ids, path)
     return table

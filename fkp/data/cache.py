@@ -22,7 +22,7 @@ try:
 except ImportError:  # Windows: no lock, so no cache
     fcntl = None
 
-VERSION = 1
+VERSION = 2  # whoever reads or refuses more, or less, writes a new one
 HEAD = 4096  # bytes before the pixels: one page, so that they can be memory-mapped
 # A file system's clock is coarse: two edits within one tick (2 s on FAT) leave the same
 # time stamp.  A CSV that changed this shortly before it was read is read again next time.

@@ -1,9 +1,11 @@
-"""Reads Kaggle's three CSV files strictly and fast.
+"""Reads Kaggle's three CSV files strictly and fast, also as other programs saved them again.
 
-The pixels of a block of rows are parsed together with a few NumPy passes, which also
-check them; only a block in which something is wrong is looked at number by number, to say
-where.  Rows are counted from 1 without the header, lines from 1 with it (as an editor
-does), so that row 1 is line 2; messages give both.
+Whatever can mean one thing only is read: names in other letters, other separators, row
+numbers beside the table, `nan` for a missing label.  Everything else is a Problem that
+names the cure.  The pixels of a block of rows are parsed together, and only a block in
+which something is wrong is looked at number by number, to say where.  Rows are counted
+from 1 without the header, lines from 1 with it (as an editor does), so that row 1 is
+line 2; messages give both.
 """
 from __future__ import annotations
 
@@ -13,12 +15,13 @@ from typing import Callable, NamedTuple
 import numpy as np
 
 from fkp import Problem
-from fkp.data import cache
-from fkp.data.table import AGAIN, CUT, MARGIN, open_table, printable, show
+from fkp.data import cache, pixels
+from fkp.data.labels import doubt
+from fkp.data.table import AGAIN, MARGIN, open_table, show
 from fkp.keypoints import AREA, SIZE
 
 IMAGE, IMAGE_ID = "Image", "ImageId"
-LOOKUP_COLUMNS = ("RowId", "ImageId", "FeatureName", "Location")
+LOOKUP_COLUMNS = ("RowId", "ImageId", "FeatureName")
 
 
 class Faces(NamedTuple):
@@ -45,16 +48,15 @@ def read_training(path, columns, rows=None):
     Raises Problem where the file is not what Kaggle serves.
     """
     columns = tuple(columns)
-    kind = _Kind(_keypoints, _sound_keypoints, np.float32, (len(columns),))
+    kind = _Kind(_keypoints, _sound_keypoints, _doubt_keypoints, np.float32, (len(columns),))
     images, keypoints, name = _read_faces(path, columns, rows, kind)
-    if np.isnan(keypoints).all():
-        raise Problem(f"{printable(path)}: every label of the {len(keypoints)} rows read is missing; {AGAIN}")
     return Faces(images, keypoints, None, name)
 
 
 def read_test(path, rows=None):
     """Reads test.csv: ImageId and Image.  `rows` and errors as in `read_training`."""
-    images, ids, name = _read_faces(path, (IMAGE_ID,), rows, _Kind(_image_id, _sound_ids, np.int32, ()))
+    kind = _Kind(_image_id, _sound_ids, lambda ids, columns: None, np.int32, ())
+    images, ids, name = _read_faces(path, (IMAGE_ID,), rows, kind)
     return Faces(images, None, ids, name)
 
 
@@ -63,17 +65,18 @@ def read_lookup(path, columns):
 
     Raises Problem where the file is not what Kaggle serves.
     """
-    known = {column.encode(): i for i, column in enumerate(columns)}
+    known = {column.lower().encode(): i for i, column in enumerate(columns)}
     found, seen = [], {}
-    with open_table(path, LOOKUP_COLUMNS) as table:
-        row_id, image_id, feature, _ = table.order
+    with open_table(path, LOOKUP_COLUMNS, optional=("Location",)) as table:
+        row_id, image_id, feature = table.order
         for fields in table:
             number = table.integer(fields[row_id], "RowId")
             table.once(number, "RowId", seen)
-            if fields[feature] not in known:
+            name = fields[feature].strip().lower()
+            if name not in known:
                 raise table.problem("FeatureName", f"{show(fields[feature])} is none of the {len(known)} known "
                                     "features; correct the name")
-            found.append((number, table.integer(fields[image_id], IMAGE_ID), known[fields[feature]]))
+            found.append((number, table.integer(fields[image_id], IMAGE_ID), known[name]))
         table.require_rows()
     return Lookup(*(_frozen(np.array(column, np.int32)) for column in zip(*found)))
 
@@ -83,7 +86,7 @@ def check_lookup(lookup, ids, path):
     unknown = np.flatnonzero(~np.isin(lookup.image_ids, ids))
     if len(unknown):
         row = unknown[0] + 1
-        raise Problem(f"{printable(path)}, row {row} (line {row + 1}), column ImageId: {lookup.image_ids[row - 1]} is not "
+        raise Problem(f"{path}, row {row} (line {row + 1}), column ImageId: {lookup.image_ids[row - 1]} is not "
                       "in test.csv; use the two files of one download")
 
 
@@ -92,6 +95,7 @@ class _Kind(NamedTuple):
 
     parse: Callable  # (table, fields, seen) -> a row's labels
     sound: Callable  # whether labels that come from a cache can be what `parse` gives
+    doubt: Callable  # (labels, columns) -> what all of them seem to be instead, or None
     dtype: type
     shape: tuple  # of one row's labels
 
@@ -105,7 +109,7 @@ def _read_faces(path, columns, rows, kind):
         source = cache.stamp(os.fstat(table.file.fileno()))
         cached = cache.read(path, source, columns, kind.dtype, kind.shape)
         good = cached is not None and kind.sound(cached[1])
-        images, labels, name = cached if good else _parse_faces(table, rows, kind)
+        images, labels, name = cached if good else _parse_faces(table, columns, rows, kind)
         if not good and table.ended and source == cache.stamp(os.fstat(table.file.fileno())):
             cache.write(path, source, columns, images, labels, name, read)
     if rows is not None and rows < len(images):
@@ -114,10 +118,10 @@ def _read_faces(path, columns, rows, kind):
     return images, labels, name
 
 
-def _parse_faces(table, rows, kind):
+def _parse_faces(table, columns, rows, kind):
     """Parses the CSV from its second line on, as `_read_faces` returns it."""
-    # The shortest possible line bounds the number of rows.  Pages of an array that are
-    # never written take no memory.
+    # The shortest possible line bounds the number of rows, unless the file is packed.  Pages
+    # of an array that are never written take no memory.
     shortest = 2 * AREA - 1 + len(table.order)
     most = table.left // shortest + 1
     most = most if rows is None else min(most, rows)
@@ -127,12 +131,15 @@ def _parse_faces(table, rows, kind):
     # getting a row's arrays anew from there each time made this a third slower.
     np.empty(1 << 24, np.uint8)
     done, seen = 0, {}
-    for block in table.blocks(most):
+    for block in table.blocks(rows):
+        if done + len(block) > len(images):
+            for array in (images, labels):
+                array.resize((len(array) + len(array) // 4 + len(block), *array.shape[1:]), refcheck=False)
         for i, fields in enumerate(block):
             table.row = done + i + 1
             labels[done + i] = kind.parse(table, [fields[k] for k in table.order[:-1]], seen)
         texts = [fields[table.order[-1]] for fields in block]
-        values = parse_pixels(texts)
+        values = pixels.parse(texts)
         if values is None:
             raise _pixel_problem(table, done, texts)
         images[done:done + len(block)] = values
@@ -141,59 +148,19 @@ def _parse_faces(table, rows, kind):
     table.require_rows()
     images.resize((done, SIZE, SIZE), refcheck=False)
     labels.resize((done, *kind.shape), refcheck=False)
+    doubt = kind.doubt(labels, columns)
+    if doubt:
+        raise Problem(f"{table.path}: {doubt}")
     return _frozen(images), _frozen(labels), cache.fingerprint(images, labels)
-
-
-def parse_pixels(texts):
-    """The pixels uint8 (len(texts), AREA) of lines such as b"238 236 ...", or None.
-
-    None unless every text is exactly AREA integers of one to three digits, at most 255,
-    with single spaces between them.
-    """
-    count = len(texts) * AREA
-    text = np.frombuffer(b" ".join((b"", b"", *texts, b"")), np.uint8)  # two spaces before, one after
-    spaces = np.flatnonzero(text == 32)
-    if len(spaces) != count + 2:
-        return None
-    spaces = spaces[1:]  # number i lies between spaces[i] and spaces[i + 1]
-    borders = np.cumsum([len(t) + 1 for t in texts]) + 1
-    lengths = np.diff(spaces)
-    if lengths.min() < 2 or lengths.max() > 4 or (spaces[AREA::AREA] != borders).any():
-        return None
-    digits = text - np.uint8(48)
-    is_digit = digits < 10
-    if np.count_nonzero(is_digit) != len(text) - count - 2:
-        return None
-    # The value of what ends at each byte: digits beyond its first one are masked.
-    digits &= 15  # a space becomes 0
-    ones = is_digit.view(np.uint8)
-    hundreds = digits[:-2] * ones[1:-1]
-    hundreds *= ones[2:]
-    if hundreds.max() > 2:
-        return None
-    hundreds *= np.uint8(100)
-    values = digits[1:-1] * np.uint8(10)
-    values += digits[2:]
-    values += hundreds
-    if (values < hundreds).any():  # beyond 255: wrapped around
-        return None
-    return values[spaces[1:] - 3].reshape(len(texts), AREA)
 
 
 def _pixel_problem(table, done, texts):
     """The Problem with the first bad one of `texts`, which follow after `done` rows."""
+    last = done + len(texts)
     for table.row, text in enumerate(texts, done + 1):
-        words = text.split(b" ")
-        cut = table.unfinished and table.row == done + len(texts) and len(words) <= AREA
-        if cut and not words[-1]:
-            words.pop()
-        for i, word in enumerate(words):
-            if not word.isdigit() or len(word) > 3 or int(word) > 255:
-                return table.problem(IMAGE, f"pixel {i + 1} is {show(word)}, not an integer from 0 to 255; {AGAIN}")
-        if len(words) != AREA:
-            return table.problem(IMAGE, f"{len(words)} pixels where {SIZE} x {SIZE} = {AREA} are needed"
-                                 f"{CUT if cut else ''}; {AGAIN}")
-    raise AssertionError("the fast parser refused what the slow one accepts")
+        if pixels.parse([text]) is None:
+            return table.problem(IMAGE, pixels.complaint(text, table.unfinished and table.row == last))
+    raise AssertionError("a block was refused whose texts are accepted one by one")
 
 
 def _keypoints(table, fields, seen):
@@ -205,6 +172,12 @@ def _keypoints(table, fields, seen):
 
 def _sound_keypoints(keypoints):
     return bool((np.isnan(keypoints) | (keypoints >= -MARGIN) & (keypoints <= SIZE + MARGIN)).all())
+
+
+def _doubt_keypoints(keypoints, columns):
+    if np.isnan(keypoints).all():
+        return f"every label of the {len(keypoints)} rows read is missing; {AGAIN}"
+    return doubt(keypoints, columns)
 
 
 def _image_id(table, fields, seen):
