@@ -179,7 +179,7 @@ WHOLE = {
     "nul bytes": (b"\0" * 5000, f", line 1: column eye_x is missing{AGAIN}"),
     "not UTF-8": (TRAINING_HEADER.encode().replace(b"eye_x", b"eye_\xff"), f", line 1: column eye_x is missing{AGAIN}"),
     "column missing": (b"eye_x,eye_y,nose_x,Image\n", f", line 1: column nose_y is missing{AGAIN}"),
-    "column twice": (b"eye_x,eye_y,nose_x,nose_y,eye_y,Image\n", f", line 1: column eye_y is twice; remove one of the two"),
+    "column twice": (b"eye_x,eye_y,nose_x,nose_y,eye_y,Image\n", ", line 1: column eye_y is twice; remove one of the two"),
     "image missing": (b"eye_x,eye_y,nose_x,nose_y\n", f", line 1: column Image is missing{AGAIN}"),
     "column unknown": (b"eye_x,eye_y,nose_x,nose_y,Image,\x1b[2Jear\n",
                        r", line 1: unknown column '\x1b[2Jear'; remove it"),
