@@ -8,7 +8,8 @@ from lasagne.layers import Conv2DLayer, DenseLayer, DropoutLayer, InputLayer, Ma
 
 from fkp.backend import start
 from fkp.backend.ops import substitute
-from tests.test_backend_stage import close, kinds, mode_of, numbers
+from fkp.backend.ops.pool import theanos_repeat
+from tests.test_backend_stage import THEANOS, close, kinds, mode_of, numbers
 
 pytestmark = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)
 
@@ -171,3 +172,20 @@ def test_derivatives_of_derivatives_are_theanos(which, kind):
                     for get in (substitute.get_output, substitute.original_get_output)]
     for found, expected in zip(ours, theirs):
         close(found, expected, 1e-3)
+
+
+@pytest.mark.parametrize("order", [(2, 3), (-1, -2)], ids=str)
+def test_repeated_rows_and_columns_are_one_op_and_theanos(order):
+    x, v = T.tensor4(), T.tensor4()
+    found = []
+    for repeat in (T.repeat, theanos_repeat):
+        y = repeat(repeat(x, 2, order[0]), 3, order[1])
+        gradient = T.grad((T.tanh(y) ** 3).sum(), x)
+        outputs = [y, gradient, T.grad((gradient ** 2).sum(), x), T.Rop(y, x, v),
+                   T.grad((T.grad((T.grad((y ** 4).sum(), x) * v).sum(), x) ** 2).sum(), x)]
+        found.append(theano.function([x, v], outputs, mode=None if repeat is T.repeat else THEANOS))
+    assert kinds(found[0])["Upscale"] >= 1 and not kinds(found[1])
+    for one, other in zip(*[function(numbers(2, 3, 4, 5), numbers(2, 3, 4, 5, seed=1)) for function in found]):
+        close(one, other)
+    assert not kinds(theano.function([x], [T.repeat(x, 2, 1), T.repeat(x, np.array([1, 2, 3]), 2), T.repeat(x, 2)]))
+    np.testing.assert_array_equal(x.repeat(2, axis=3).eval({x: IMAGE}), IMAGE.repeat(2, axis=3))

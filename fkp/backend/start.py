@@ -65,6 +65,7 @@ def _install():
 
     nolearn.lasagne.base.NeuralNet._create_iter_funcs = create_iter_funcs
     lasagne.updates.nesterov_momentum = substitute.nesterov_momentum
+    theano.tensor.repeat = theano.tensor.extra_ops.repeat = substitute.repeat
     theano.compile.optdb.register("fkp_nesterov_inplace", theano.tensor.opt.in2out(nesterov.nesterov_inplace), 70,
                                   "fast_run", "inplace")
     rewrites.register()

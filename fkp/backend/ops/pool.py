@@ -2,9 +2,12 @@
 import theano.tensor as T
 from theano.gof import Apply
 from theano.tensor.signal.pool import Pool as TheanoPool
+from theano.tensor.signal.pool import pool_2d
 
+from .derivatives import ByTheano, GradientByTheano
 from .native import NUMBER, POINTER, STRIDES, Call, Prepared, address, call, channels_last_room, elements, float32
 
+theanos_repeat = T.extra_ops.repeat
 MODES = {"max": 0, "sum": 1, "average_inc_pad": 2, "average_exc_pad": 3}  # pools.cpp's `Mode`
 
 
@@ -44,7 +47,7 @@ class Pooled(Prepared):
                         pair(*self.stride), pair(*self.pad), MODES[self.mode], self.ignore_border)
 
 
-class Pool(Pooled):
+class Pool(ByTheano, Pooled):
     """Maxima, sums or means of windows.
 
     x: (n, c, h, w) with any strides.  Returns (n, c, height, width), channels-last in memory.
@@ -68,8 +71,11 @@ class Pool(Pooled):
         gradient = PoolGradient(self.window, self.stride, self.pad, self.mode, self.ignore_border)
         return [gradient(inputs[0], outputs[0], gradients[0])]
 
+    def in_theano(self, inputs):
+        return [in_theano(self, *inputs)]
 
-class PoolGradient(Pooled):
+
+class PoolGradient(GradientByTheano, Pooled):
     """x's gradient, from x, y and y's gradient; a maximum's goes to all that are equal to it.
 
     Theano's MaxPoolGrad(x, y, gy) and AveragePoolGrad(x, gy); for sums and means y is not read (pass gy).
@@ -95,8 +101,17 @@ class PoolGradient(Pooled):
         p.gx = address(channels_last_room(outputs[0], x.shape))
         call("fkp_pool_backward", p, x)
 
+    def in_theano(self, inputs):
+        x, _, gy = inputs
+        return T.grad(None, [x], known_grads={in_theano(self, x): gy})
 
-class Upscale(Prepared):
+
+def in_theano(op, x):
+    """A pool as Theano's own expression."""
+    return pool_2d(x, op.window, op.ignore_border, op.stride, op.pad, op.mode)
+
+
+class Upscale(ByTheano, Prepared):
     """Every pixel `rows` times `columns` times: `T.extra_ops.repeat` over both axes, Lasagne's Upscale2DLayer.
 
     x: (n, c, h, w) with any strides.  Returns (n, c, h rows, w columns), channels-last in memory.
@@ -123,3 +138,7 @@ class Upscale(Prepared):
 
     def L_op(self, inputs, outputs, gradients):
         return [Pool(self.factors, mode="sum")(gradients[0])]
+
+    def in_theano(self, inputs):
+        rows, columns = self.factors
+        return [theanos_repeat(theanos_repeat(inputs[0], rows, 2), columns, 3)]

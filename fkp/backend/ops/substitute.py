@@ -8,10 +8,12 @@ from collections import Counter, OrderedDict
 import lasagne
 import numpy as np
 import theano
+import theano.tensor as T
 from lasagne.layers import InputLayer, MergeLayer
 
-from . import OURS, Nesterov
+from . import OURS, Nesterov, Upscale
 from .groups import find_groups
+from .pool import theanos_repeat
 
 original_get_output = lasagne.layers.get_output
 original_nesterov = lasagne.updates.nesterov_momentum
@@ -73,6 +75,17 @@ def nesterov_momentum(loss_or_grads, params, learning_rate, momentum=0.9):
                   for param in params]
     found = [Nesterov()(*arrays, learning_rate, momentum) for arrays in zip(params, velocities, grads)]
     return OrderedDict([*zip(params, (new for new, _ in found)), *zip(velocities, (new for _, new in found))])
+
+
+def repeat(x, repeats, axis=None):
+    """Theano's `repeat`; rows and columns of images as our Op, both in one."""
+    ours = isinstance(x, theano.Variable) and isinstance(x.type, T.TensorType) and x.ndim == 4 and x.dtype == "float32"
+    if not ours or not isinstance(repeats, int) or repeats < 1 or axis not in (2, 3, -1, -2):
+        return theanos_repeat(x, repeats, axis)
+    factors = [repeats if axis in (2, -2) else 1, repeats if axis in (3, -1) else 1]
+    if x.owner and isinstance(x.owner.op, Upscale):
+        factors, (x,) = np.multiply(factors, x.owner.op.factors).tolist(), x.owner.inputs
+    return Upscale(factors)(x)
 
 
 def replaced(function):
