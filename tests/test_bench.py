@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
+
+from fkp.backend import start
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -44,3 +47,19 @@ def test_what_an_interrupted_benchmark_has_measured_is_kept(tmp_path):
                   "--parts", "train", "--quiet", "--json", kept, "--prefix", f"sh {script}")
     assert printed.startswith("Interrupted")
     assert {item["what"]: len(item["values"]) for item in json.loads(kept.read_text())["results"]}["epoch"] >= 1
+
+
+@pytest.mark.slow
+def test_any_speed_measures_every_way():
+    printed = run("bench/any_speed.py", "--nets", "mnist-mlp", "--rounds", 1, "--seconds", 0)
+    (row,) = [line for line in printed.splitlines() if line.startswith("| mnist-mlp |")]
+    numbers = [cell for cell in row.split("|") if cell.strip().replace(".", "").isdecimal()]
+    assert len(numbers) == (4 if start.reason is None else 1)  # ours, stock, no PyTorch, one ratio
+
+
+def test_both_sides_of_any_speed_know_every_layer():
+    sys.path.insert(0, str(ROOT / "bench"))
+    import any_nets
+    shapes = {"mnist-mlp": (10,), "mnist-cnn": (10,), "tutorial": (10,), "autoencoder": (1, 28, 28),
+              "heatmaps": (15, 48, 48)}
+    assert {name: any_nets.lasagne_layers(net).output_shape[1:] for name, net in any_nets.NETS.items()} == shapes
