@@ -11,9 +11,10 @@ import dataclasses
 
 import load  # first: prepares Theano
 from fkp import cli, files
+from fkp.training import keep
 from fkp.training.best import best_epoch
 from fkp.training.run import Run
-from fkp.training.session import Session, forget
+from fkp.training.session import Session
 
 from lasagne import layers
 from lasagne.updates import nesterov_momentum
@@ -48,41 +49,42 @@ def build(epochs=EPOCHS, seed=cli.SEED):
     )
 
 
-def train(method, faces, path, args):
-    """Train one net on faces prepared by `method`.  Returns its history."""
-    print("\n--- %s: %s" % (method, load.PREPROCESS[method].__doc__.split("\n")[0]))
-    X, y = load.arrays(faces, preprocess=method)
-    run = dataclasses.replace(Run.asked("net1", args, faces.origin), preprocess=method)
+def train(path, run, faces, args):
+    """Train one net on faces prepared by the run's method.  Returns its history."""
+    print("\n--- %s: %s" % (run.preprocess, load.PREPROCESS[run.preprocess].__doc__.split("\n")[0]))
+    X, y = load.arrays(faces, preprocess=run.preprocess)
     net = build(**run.build)
     net.train_split = load.split_for(faces)
-    with Session(path, run, args.resume) as session:
+    with Session(path, run, args.resume, args.force) as session:
         net = session.fit(net, X, y)
         session.save(net)
     return net.train_history_
 
 
 def main():
-    p = cli.parser(__doc__, "data", "models", "epochs", "seed", "rows", "groups", "resume")
+    p = cli.parser(__doc__, *cli.TRAINING)
     p.set_defaults(epochs=EPOCHS)
     args = p.parse_args()
     faces = load.faces(data=args.data, rows=args.rows, groups=args.groups)
     cli.greet(args, faces.origin)
-    paths = {method: args.models / ("net1-%s.npz" % method) for method in load.PREPROCESS}
-    with files.locked(args.models):
-        if not args.resume:
-            forget(paths.values())
-        best = {method: best_epoch(train(method, faces, path, args)) for method, path in paths.items()}
-        ranking = sorted(best, key=lambda method: best[method]["valid_loss"])
-        files.copy_npz(paths[ranking[0]], args.models / "net1.npz")
-    print_ranking(ranking, best)
+    asked = Run.asked("net1", args, faces.origin)
+    runs = {args.models / ("net1-%s.npz" % method): dataclasses.replace(asked, preprocess=method)
+            for method in load.PREPROCESS}
+    best_of_all = args.models / "net1.npz"
+    kept = {**runs, best_of_all: dataclasses.replace(asked, preprocess=None)}
+    with keep.folder(args.models, kept, args.resume, args.force):
+        best = {path: best_epoch(train(path, run, faces, args)) for path, run in runs.items()}
+        ranking = sorted(best, key=lambda path: best[path]["valid_loss"])
+        files.copy_npz(ranking[0], best_of_all)
+    print_ranking({runs[path].preprocess: best[path] for path in ranking})
 
 
-def print_ranking(ranking, best):
-    """The methods, best first."""
+def print_ranking(best):
+    """best: {method: its best epoch}, best first."""
     print("\n%-12s  %10s  %7s  %5s" % ("method", "valid loss", "pixels", "epoch"))
-    for method in ranking:
-        loss = best[method]["valid_loss"]
-        print("%-12s  %10.5f  %7.2f  %5d" % (method, loss, load.pixels(loss), best[method]["epoch"]))
+    for method, row in best.items():
+        loss = row["valid_loss"]
+        print("%-12s  %10.5f  %7.2f  %5d" % (method, loss, load.pixels(loss), row["epoch"]))
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ from, and costs nothing to store.  New here: FlipBatchIterator.
 """
 import load  # first: prepares Theano
 import net1
-from fkp import cli, files
+from fkp import cli
 from fkp.training.run import Run
-from fkp.training.session import Session
+from fkp.training.session import one_net
 
 EPOCHS = 1000
 
@@ -39,7 +39,7 @@ def build(epochs=EPOCHS, seed=cli.SEED):
 
 
 def main():
-    p = cli.parser(__doc__, "data", "models", "epochs", "seed", "rows", "groups", "resume")
+    p = cli.parser(__doc__, *cli.TRAINING)
     p.set_defaults(epochs=EPOCHS)
     args = p.parse_args()
     faces = load.faces(data=args.data, rows=args.rows, groups=args.groups)
@@ -48,7 +48,7 @@ def main():
     run = Run.asked("net2", args, faces.origin)
     net = build(**run.build)
     net.train_split = load.split_for(faces)
-    with files.locked(args.models), Session(args.models / "net2.npz", run, args.resume) as session:
+    with one_net(run, args) as session:
         net = session.fit(net, X, y)
         session.save(net)
 

@@ -6,9 +6,9 @@ Three stages of convolution and max-pooling see the picture as a picture, not
 as a list of pixels; two dense layers of 500 units read the result.
 """
 import load  # first: prepares Theano
-from fkp import backend, cli, files
+from fkp import backend, cli
 from fkp.training.run import Run
-from fkp.training.session import Session
+from fkp.training.session import one_net
 
 from lasagne import layers
 from lasagne.updates import nesterov_momentum
@@ -53,7 +53,7 @@ def build(epochs=EPOCHS, seed=cli.SEED):
 
 
 def main():
-    p = cli.parser(__doc__, "data", "models", "epochs", "seed", "rows", "groups", "resume", "precision")
+    p = cli.parser(__doc__, *cli.TRAINING, "precision")
     p.set_defaults(epochs=EPOCHS)
     args = p.parse_args()
     backend.set_precision(args.precision)
@@ -63,7 +63,7 @@ def main():
     run = Run.asked("net3", args, faces.origin)
     net = build(**run.build)
     net.train_split = load.split_for(faces)
-    with files.locked(args.models), Session(args.models / "net3.npz", run, args.resume) as session:
+    with one_net(run, args) as session:
         net = session.fit(net, X, y)
         session.save(net)
 

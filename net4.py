@@ -21,11 +21,11 @@ a 50th of the parameters.  New for it: RiseAndFall, and the layers of fkp/layers
 """
 import load  # first: prepares Theano
 from fkp import augment as augmentation
-from fkp import backend, cli, files, keypoints
+from fkp import backend, cli, keypoints
 from fkp.layers import BatchNormLayer, SoftArgmaxLayer, UpscaleLayer
 from fkp.training.best import put_best_weights
 from fkp.training.run import Run
-from fkp.training.session import Session
+from fkp.training.session import one_net
 from net2 import FlipBatchIterator
 
 import numpy as np
@@ -246,7 +246,7 @@ def build_heatmaps(epochs=EPOCHS, seed=cli.SEED, all_rows=False, augment=False):
 
 
 def main():
-    p = cli.parser(__doc__, "data", "models", "epochs", "seed", "rows", "groups", "resume", "precision")
+    p = cli.parser(__doc__, *cli.TRAINING, "precision")
     p.add_argument("--all-rows", action="store_true",
                    help="train on incomplete rows too: a missing label costs nothing (34 outputs)")
     p.add_argument("--augment", action="store_true",
@@ -270,7 +270,7 @@ def main():
     net.train_split = load.split_for(faces, all_rows=args.all_rows)
     if args.tuned:
         start_at_mean_face(net, net.train_split(X, y, net)[2])
-    with files.locked(args.models), Session(args.models / "net4.npz", run, args.resume) as session:
+    with one_net(run, args) as session:
         net = session.fit(net, X, y)
         session.save(net)
 

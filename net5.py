@@ -18,8 +18,9 @@ import net4
 from fkp import augment as augmentation
 from fkp import Problem, backend, cascade, cli, figures, files, submission, workers
 from fkp.cascade import lessons, report
+from fkp.training import keep
 from fkp.training.run import Run
-from fkp.training.session import Session, forget
+from fkp.training.session import Session
 from net4 import Published, masked_squared_error, schedule
 
 import numpy as np
@@ -123,22 +124,27 @@ def build(group="LE", win=38, epochs=EPOCHS, seed=cli.SEED, augment=False, tuned
     )
 
 
+def run_of(group, level, origin, args):
+    """The Run of one specialist, as far as it is known before the level before has answered."""
+    run = Run.asked("net5", args, origin, group=group, win=LEVELS[level], augment=args.augment, tuned=args.tuned)
+    return dataclasses.replace(run, preprocess=args.preprocess)
+
+
 def lesson(group, level, seen, faces, images, args):
     """What `train` needs to make one specialist from what the level before saw: `seen` (n, all) in pixels, all faces."""
-    keep, y, n_valid, errors = lessons.lesson(group, seen, faces)
+    used, y, n_valid, errors = lessons.lesson(group, seen, faces)
     print("--- level %d, %s: %d faces; level %d misses the centre by %.2f pixels"
-          % (level, group, len(keep), level - 1, np.sqrt((errors ** 2).sum(1).mean())))
-    run = Run.asked("net5", args, faces.origin, group=group, win=LEVELS[level], augment=args.augment, tuned=args.tuned)
-    run = dataclasses.replace(run, preprocess=args.preprocess, level_before=files.fingerprint_of(y, errors))
-    return {"path": cascade.path(args.models, group, level), "X": images[keep], "y": y, "n_valid": n_valid,
+          % (level, group, len(used), level - 1, np.sqrt((errors ** 2).sum(1).mean())))
+    run = dataclasses.replace(run_of(group, level, faces.origin, args), level_before=files.fingerprint_of(y, errors))
+    return {"path": cascade.path(args.models, group, level), "X": images[used], "y": y, "n_valid": n_valid,
             "errors": errors, "run": run}
 
 
-def train(path, X, y, n_valid, errors, run, resume, stop=None):
+def train(path, X, y, n_valid, errors, run, resume, force=False, stop=None):
     """Train one specialist; `stop` as Session takes it."""
     net = build(errors=errors, **run.build)
     net.train_split = load.FirstRows(n_valid)
-    with Session(path, run, resume, stop) as session:
+    with Session(path, run, resume, force, stop) as session:
         net = session.fit(net, X, y)
         session.save(net)
     return net
@@ -148,16 +154,17 @@ def train_level(level, seen, faces, images, args):
     """All groups' specialists, one after the other or side by side: {group: net}."""
     lessons = (lesson(group, level, seen, faces, images, args) for group in load.GROUPS)
     if args.jobs == 1 and args.scheduler is None:
-        return {group: train(resume=args.resume, **each) for group, each in zip(load.GROUPS, lessons)}
+        return {group: train(resume=args.resume, force=args.force, **each) for group, each in zip(load.GROUPS, lessons)}
     workers.train("net5", list(lessons), args)
     return {group: load.open_net(cascade.path(args.models, group, level)) for group in load.GROUPS}
 
 
 def main():
-    p = cli.parser(__doc__, "data", "models", "epochs", "seed", "rows", "groups", "resume", "precision", "out", "show")
+    p = cli.parser(__doc__, *cli.TRAINING, "precision", "out", "show")
     p.add_argument("--augment", action="store_true", help="turn, scale, shift and relight the faces at random")
     p.add_argument("--tuned", action="store_true", help="settings that learn faster: see net4.py")
-    p.add_argument("--jobs", metavar="N", type=cli.count, default=1, help="train N specialists side by side (default: 1)")
+    p.add_argument("--jobs", metavar="N", type=cli.count, default=1,
+                   help="train N specialists side by side (default: 1)")
     p.add_argument("--scheduler", metavar="ADDRESS", help="train them on the workers of this Dask scheduler")
     p.set_defaults(epochs=EPOCHS)
     args = p.parse_args()
@@ -170,9 +177,9 @@ def main():
     asked = submission.questions(args.data)  # a bad file is better named now than after the training
     images = load.preprocessed(faces.images, args.preprocess)
     points = levels.predict(images)
-    with files.locked(args.models):
-        if not args.resume:
-            forget(cascade.path(args.models, group, level) for level in LEVELS for group in load.GROUPS)
+    runs = {cascade.path(args.models, group, level): run_of(group, level, faces.origin, args)
+            for level in LEVELS for group in load.GROUPS}
+    with keep.folder(args.models, runs, args.resume, args.force):
         for level in LEVELS:
             nets = levels.specialists[level] = train_level(level, points[level - 1], faces, images, args)
             points[level] = cascade.closer_points(nets, images, points[level - 1], LEVELS[level])

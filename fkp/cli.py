@@ -76,7 +76,10 @@ OPTIONS = {
     "rows": (["--rows"], dict(metavar="N", type=count, help="use only the first N rows, for a quick look")),
     "groups": (["--groups"], dict(metavar="FILE", type=Path, help="validate on persons that no net trains on: FILE "
                                   "has a person's number per row of training.csv (default: a fifth of the rows)")),
-    "resume": (["--resume"], dict(action="store_true", help="go on where an interrupted run stopped")),
+    "resume": (["--resume"], dict(action="store_true", help="go on where an interrupted run stopped; a finished net is left as it is")),
+    "force": (["--force"], dict(action="store_true", help="start anew although an unfinished run or a net of other "
+                                "settings or faces stands in the models folder, and replace it; with --resume: go on "
+                                "with what is of the same settings, other versions or hardware included")),
     "precision": (["--precision"], dict(choices=["float32", "bfloat16"], default="float32",
                                         help="of products inside the net (default: float32; bfloat16 is faster "
                                              "where the processor has it)")),
@@ -85,6 +88,7 @@ OPTIONS = {
     "show": (["--show"], dict(action=argparse.BooleanOptionalAction, default=None,
                               help="open a window (default: only if there is a display)")),
 }
+TRAINING = ("data", "models", "epochs", "seed", "rows", "groups", "resume", "force")  # what every net takes
 
 
 def run(main):

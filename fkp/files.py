@@ -1,8 +1,10 @@
 """NumPy archives (.npz) that are written whole or not at all, and read without trust or pickle."""
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 import zipfile
 from pathlib import Path
@@ -60,6 +62,33 @@ def write_whole(path, write):
     finally:
         if os.path.exists(name):
             os.unlink(name)
+
+
+@contextlib.contextmanager
+def room(path, size):
+    """Within this block `size` bytes are taken on the disk of `path`.  Raises Problem where they are not to be had."""
+    with contextlib.ExitStack() as stack:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            taken = stack.enter_context(tempfile.NamedTemporaryFile(prefix=path.name + ".", suffix=".tmp",
+                                                                    dir=path.parent))
+            _take(taken.fileno(), size, path.parent)
+        except OSError as error:
+            raise Problem("%s: there is no room for it and its checkpoints (%s; %d MB each); make room, or choose "
+                          "another folder with --models" % (path, error.strerror, size / 1e6 + 1)) from None
+        yield
+
+
+def _take(handle, size, folder):
+    if not hasattr(os, "posix_fallocate"):  # quotas do not count then
+        if shutil.disk_usage(folder).free < size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return
+    try:
+        os.posix_fallocate(handle, 0, size)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # a file system that cannot tell
+            raise
 
 
 def read_npz(path, only=None, max_bytes=MAX_BYTES):

@@ -36,7 +36,7 @@ def train(script, lessons, args):
             print("Training %d nets, %s ..." % (len(lessons), "on %s" % args.scheduler if args.scheduler
                                                 else "%d at a time" % args.jobs), flush=True)
             run = joblib.delayed(train_one)
-            models = joblib.Parallel()(run(script, lesson, args.precision, args.resume, stop) for lesson in lessons)
+            models = joblib.Parallel()(run(script, lesson, args, stop) for lesson in lessons)
             signals.raise_if_any()
     except death as error:
         raise Problem("a worker process died (%s); was there enough memory? Go on with --resume"
@@ -72,21 +72,21 @@ def engine(jobs, scheduler):
         yield KilledWorker
 
 
-def train_one(script, lesson, precision, resume, stop):
+def train_one(script, lesson, args, stop):
     """In a worker: train one net.  Returns its model file's content, or None if it was told to stop."""
     with one_at_a_time, contextlib.ExitStack() as stack:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends Ctrl-C to everyone; our parent answers it
         module = nets.module(script)
-        backend.set_precision(precision)
+        backend.set_precision(args.precision)
         path = lesson["path"]
         if stop.orphaned:
             return None
         if not path.parent.is_dir():
             path = Path(stack.enter_context(tempfile.TemporaryDirectory())) / path.name
-        resume = resume or checkpoint_path(path).exists()
+        resume = args.resume or checkpoint_path(path).exists()
         try:
-            module.train(**dict(lesson, path=path, resume=resume, stop=stop))
+            module.train(**dict(lesson, path=path, resume=resume, force=args.force, stop=stop))
         except KeyboardInterrupt:
             return None
         return path.read_bytes()

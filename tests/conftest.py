@@ -66,9 +66,9 @@ def a_run(script="net2", seed=1, **build):
     return Run(script, build, {"file": "drawn faces", "drawn": True}, seed)
 
 
-def train(net, X, y, path, run=None, resume=False):
+def train(net, X, y, path, run=None, resume=False, force=False):
     """What a script does with a net and its faces."""
-    with Session(path, run or a_run(), resume) as session:
+    with Session(path, run or a_run(), resume, force) as session:
         net = session.fit(net, X, y)
         session.save(net)
     return net

@@ -29,7 +29,8 @@ cli.run(net2.main)
 
 
 def start(folder, models):
-    options = ["--epochs", str(EPOCHS), "--data", str(folder), "--models", str(models), "--resume"]
+    options = ["--epochs", str(EPOCHS), "--data", str(folder), "--models", str(models)]
+    options += ["--resume"] * (models / "net2.checkpoint.npz").exists()  # the first kills may come before one
     return subprocess.Popen([sys.executable, "-c", DRIVER, *options], cwd=ROOT, text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
@@ -82,10 +83,10 @@ def killing(a, b):
     replace(a, b)
 os.replace = killing
 """ % name
-    options = ["--epochs", "6", "--data", str(folder), "--resume", "--models"]
-    ends = [subprocess.run([sys.executable, "-c", code, *options, str(tmp_path / target)], cwd=ROOT, capture_output=True,
+    options = ["--epochs", "6", "--data", str(folder), "--models"]
+    ends = [subprocess.run([sys.executable, "-c", code, *options, str(tmp_path / target), *resume], cwd=ROOT, capture_output=True,
                            timeout=300).returncode
-            for target, code in (("whole", DRIVER), ("killed", killer + DRIVER), ("killed", DRIVER))]
+            for target, code, *resume in (("whole", DRIVER), ("killed", killer + DRIVER), ("killed", DRIVER, "--force"))]
     assert ends == [0, -9, 0]
     assert_same_run(tmp_path / "whole" / "net2.npz", tmp_path / "killed" / "net2.npz")
     assert not list((tmp_path / "killed").glob("*.tmp"))

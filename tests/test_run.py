@@ -29,7 +29,7 @@ def test_the_first_line_of_a_script_decides_nothing(monkeypatch):
     ({"seed": 2}, ("seed", 1, 2)),
     ({"build": {"epochs": 3}}, ("settings build epochs", 2, 3)),
     ({"build": {}}, ("settings build epochs", 2, None)),
-    ({"level_before": "abc"}, ("settings level before", None, "abc")),
+    ({"rows": 30}, ("settings rows", None, 30)),
     ({"data": {"file": "drawn faces", "drawn": False}}, ("data drawn", True, False)),
     ({"computed": {**backend.facts(), "threads": 99}}, ("computed threads", backend.threads(), 99))])
 def test_the_difference_is_named_with_both_values(change, found):
@@ -38,6 +38,13 @@ def test_the_difference_is_named_with_both_values(change, found):
     assert here.difference(there) == found
     assert here.difference(here) is None
     assert (here.difference(there, TASK) is None) == ("computed" in change)
+
+
+def test_what_is_not_known_yet_is_no_difference():
+    known = dataclasses.replace(a_run("net5", win=38), level_before="abc", net={"max_epochs": 3})
+    assert known.difference(a_run("net5", win=38)) is None and a_run("net5", win=38).difference(known) is None
+    other = dataclasses.replace(known, level_before="def")
+    assert other.difference(known) == ("settings level before", "abc", "def")
 
 
 @pytest.mark.parametrize("path", sorted(cli.SHIPPED.glob("*.npz")), ids=lambda path: path.stem)

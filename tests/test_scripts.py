@@ -207,13 +207,6 @@ def test_a_training_csv_of_one_row_is_one_line(script, trained, folder, tmp_path
     assert done.returncode == 2 and "training.csv" in done.stderr and done.stderr.count("\n") == 1, done.stderr
 
 
-def test_net1_without_resume_forgets_the_checkpoints_of_an_older_run(folder, tmp_path):
-    old = tmp_path / "net1-local.checkpoint.npz"
-    old.write_bytes(b"of another day")
-    done = run("net1", "--epochs", 1, "--data", folder, "--models", tmp_path)
-    assert done.returncode == 0 and not old.exists(), done.stderr
-
-
 def test_before_anything_is_trained_the_shipped_nets_are_shown(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(cli, "MODELS", tmp_path)
     assert cli.nets_to_show(tmp_path) == cli.SHIPPED
@@ -351,3 +344,15 @@ def test_net3_learns_the_same_from_theanos_own_ops_and_without_a_warning(folder,
         losses[mode] = [[row["train_loss"], row["valid_loss"]] for row in history]
     assert len(losses["0"]) == 3 and losses["0"] != losses["1"]
     np.testing.assert_allclose(losses["1"], losses["0"], rtol=1e-3)
+
+
+@pytest.mark.parametrize("script, options", [("net1", []), ("net4", []), ("net5", []), ("net5", ["--jobs", "2"])])
+def test_nets_of_other_settings_are_kept_unless_told_otherwise(script, options, trained, folder, tmp_path):
+    shutil.copytree(trained[0], tmp_path / "models")
+    before = {path: path.read_bytes() for path in (tmp_path / "models").glob("*.npz")}
+    options = ["--epochs", 2, "--data", folder, "--models", tmp_path / "models", *options]
+    for resume in ([], ["--resume"]):
+        done = run(script, *options, *resume)
+        assert done.returncode == 2 and done.stderr.count("\n") == 1 and "---" not in done.stdout, done.stderr
+        assert "settings build epochs: 1 there, 2 here" in done.stderr and "--force" in done.stderr
+    assert {path: path.read_bytes() for path in (tmp_path / "models").glob("*.npz")} == before

@@ -381,7 +381,7 @@ def test_a_strange_checkpoint_is_refused_in_one_line(spoil, faces, tmp_path):
 def test_a_net_may_be_trained_twice(faces, tmp_path):
     net = build2()
     before = [list(net.on_batch_finished), list(net.on_training_started)]
-    train(net, *faces, tmp_path / "net.npz")
+    train(net, *faces, tmp_path / "once.npz")
     train(net, *faces, tmp_path / "net.npz")
     assert [row["epoch"] for row in net.train_history_] == list(range(1, 13))
     assert [net.on_batch_finished, net.on_training_started] == before

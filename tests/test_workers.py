@@ -24,7 +24,7 @@ def lessons_for(drawn):
     """A function: (folder, epochs) -> what net5.train_level has to train on drawn faces, and its options."""
     def prepare(folder, epochs, **options):
         args = argparse.Namespace(**{**dict(models=folder, epochs=epochs, seed=1, augment=False, tuned=False, preprocess="plain",
-                                            rows=None, precision="float32", jobs=2, scheduler=None, resume=False),
+                                            rows=None, precision="float32", jobs=2, scheduler=None, resume=False, force=False),
                                      **options})
         seen = np.full((len(drawn.images), 34), 48, np.float32)
         return [net5.lesson(group, 2, seen, drawn, drawn.images, args) for group in ("LE", "N")], args
@@ -159,7 +159,7 @@ def test_a_worker_of_a_cluster_may_die_and_nothing_is_lost(cluster, lessons_for,
 
 def test_a_worker_that_does_not_see_the_models_folder_sends_its_model_home(lessons_for, alone, tmp_path):
     lessons, args = lessons_for(tmp_path / "elsewhere", 3)
-    content = workers.train_one("net5", lessons[0], "float32", False, workers.StopFile(tmp_path))
+    content = workers.train_one("net5", lessons[0], args, workers.StopFile(tmp_path))
     assert not (tmp_path / "elsewhere").exists()
     files.write_bytes(lessons[0]["path"], content)
     assert_same(lessons[:1], alone(3))
@@ -171,7 +171,7 @@ def test_net5_goes_on_at_the_specialist_where_it_stopped(drawn, tmp_path, monkey
 
     def train(name, resume=False):
         args = argparse.Namespace(models=tmp_path / name, epochs=4, seed=1, augment=True, tuned=False, preprocess="plain",
-                                  rows=None, precision="float32", jobs=1, scheduler=None, resume=resume)
+                                  rows=None, precision="float32", jobs=1, scheduler=None, resume=resume, force=False)
         return net5.train_level(2, seen, drawn, drawn.images, args)
 
     def states():

@@ -12,6 +12,7 @@ import numpy as np
 PACKAGES = ("Theano", "Lasagne", "nolearn", "numpy")
 TASK = ("script", "seed", "settings", "data", "net")   # what a run is to learn
 CIRCUMSTANCES = ("versions", "computed")               # what its last digits depend on besides
+UNSAID = {"settings preprocess", "settings level before"}  # None: not known yet
 ASIDE = {"verbose", "on_batch_finished", "on_training_started", "on_training_finished"}  # these show, or keep time
 LEARNED = {"best_weights_loss", "best_weights_epoch", "first_iteration"}  # what handlers note while a net trains
 
@@ -69,8 +70,9 @@ class Run:
     def difference(self, other, parts=TASK + CIRCUMSTANCES):
         """The first entry in which `other` differs, as (name, its value, our value), or None.
 
-        What one of both does not say (the net before it is built, the
-        circumstances of an old file) is no difference.
+        What one of both does not say (the net before it is built, UNSAID, the
+        circumstances of an old file) is no difference, nor is an argument that
+        `build` had not got yet and that is off.
         """
         ours, theirs = self.to_json(), other.to_json()
         for part in parts:
@@ -78,8 +80,10 @@ class Run:
                 continue
             a, b = flat(theirs[part], part), flat(ours[part], part)
             for name in sorted(set(a) | set(b)):
-                if a.get(name) != b.get(name):
-                    return name, a.get(name), b.get(name)
+                there, here = a.get(name), b.get(name)
+                unsaid = name in UNSAID or name.startswith("settings build") and False in (there, here)
+                if there != here and not (unsaid and None in (there, here)):
+                    return name, there, here
         return None
 
 

@@ -7,35 +7,41 @@ import lasagne
 import numpy as np
 from nolearn.lasagne import PrintLog
 
-from fkp import Problem, models
+from fkp import Problem, files, models
+from fkp.training import keep
 from fkp.training.best import put_best_weights, remembered
-from fkp.training.checkpoint import Checkpoint, checkpoint_path
+from fkp.training.checkpoint import Checkpoint, checkpoint_path, shared_variables
 from fkp.training.progress import Brief, Progress, summary
-from fkp.training.run import CIRCUMSTANCES, TASK, described
+from fkp.training.run import described
 from fkp.training.signals import Signals
+
+HEADER_BYTES = 100000   # at most, of a file's text:
+EPOCH_BYTES = 1000      # a row of the history
 
 
 class Session:
     """What a script does between building a net and having it in a file:
 
-        with Session(path, run, resume) as session:
+        with Session(path, run, resume, force) as session:
             net = session.fit(net, X, y)
             session.save(net)
 
     With `resume`, an interrupted run goes on where its checkpoint stands, and
-    a finished one is opened.  Once training has begun, Ctrl-C and SIGTERM end
+    a finished one is opened; what else stands at `path` is kept unless `force`
+    is given (see `keep.standing`).  Once training has begun, Ctrl-C and SIGTERM end
     the running epoch, save a checkpoint and then raise; in a worker process
     `stop` (a `workers.StopFile`) stands in for these signals, and a line now
     and then for the table.
     """
 
-    def __init__(self, path, run, resume=False, stop=None):
-        self.path, self.run, self.resume, self.stop = path, run, resume, stop
-        self.signals = None
-        self.is_finished = False
+    def __init__(self, path, run, resume=False, force=False, stop=None):
+        self.path, self.run, self.stop = path, run, stop
+        self.resume, self.force = resume, force
+        self.signals = self.standing = None
 
     def __enter__(self):
-        self.block = contextlib.ExitStack()
+        self.block, self.room = contextlib.ExitStack(), contextlib.ExitStack()
+        self.block.push(self.room)
         return self
 
     def __exit__(self, kind, *error):
@@ -47,20 +53,25 @@ class Session:
         """Train `net` for its `max_epochs` and print its progress.
 
         Returns it with the best epoch's weights.  A net may be trained again:
-        its history goes on.
+        its history goes on.  Raises Problem, before the first epoch, where
+        there is no room for checkpoints and model.
         """
         self.run = dataclasses.replace(self.run, net=described(net))
-        self.is_finished = self.resume and self.find_finished()
-        if self.is_finished:
-            return models.open_net(self.path)
+        self.standing = keep.standing(self.path, self.run, self.resume, self.force)
+        if self.standing == "model":
+            net = models.open_net(self.path)
+            print("%s: trained already (%d epochs)." % (self.path, len(net.train_history_)), flush=True)
+            return net
         set_seed(self.run.seed)
         net.initialize()
         last = len(net.train_history_) + net.max_epochs
         self.signals = self.block.enter_context(
             Signals() if self.stop is None else contextlib.nullcontext(self.stop))
         checkpoint = Checkpoint(self.path, self.run, self.signals)
-        if self.resume and checkpoint.path.exists():
-            self.go_on(net, checkpoint)
+        if self.standing == "checkpoint":
+            checkpoint.restore(net)
+            print("%s: going on after epoch %d." % (self.path, len(net.train_history_)))
+        self.reserve(net, last)
         table = (Progress(self.run.half, last) if self.stop is None
                  else Brief(self.run.half, last, self.path.stem))
         if len(net.train_history_) < last:
@@ -71,32 +82,31 @@ class Session:
         put_best_weights(net)
         return net
 
-    def find_finished(self):
-        """Is the model of this very run there, and nothing unfinished?"""
-        if checkpoint_path(self.path).exists() or not self.path.exists():
-            return False
-        run, history = models.open_run(self.path)
-        if self.run.difference(run, TASK) is not None:
-            return False
-        print("%s: trained already (%d epochs)." % (self.path, len(history)), flush=True)
-        return True
-
-    def go_on(self, net, checkpoint):
-        """Bring `net` to where the checkpoint stands.  Raises Problem naming what differs."""
-        found = self.run.difference(models.open_run(checkpoint.path)[0], TASK + CIRCUMSTANCES)
-        if found is not None:
-            raise Problem("%s: belongs to another run (%s: %s there, %s here); go on with the same options, "
-                          "or leave out --resume to start anew" % ((checkpoint.path,) + found))
-        checkpoint.restore(net)
-        print("%s: going on after epoch %d." % (self.path, len(net.train_history_)))
+    def reserve(self, net, last):
+        """Raise Problem unless model and checkpoint fit, an old and a new one at once; the model's room stays taken."""
+        model, checkpoint = sizes(net, last)
+        self.room.enter_context(files.room(self.path, model))
+        with contextlib.ExitStack() as stack:
+            for _ in range(1 if self.standing == "checkpoint" else 2):
+                stack.enter_context(files.room(self.path, checkpoint))
 
     def save(self, net):
         """Write what `fit` returned; the checkpoint goes."""
-        if self.is_finished:
+        if self.standing == "model":
             return
+        self.room.close()
         models.save(self.path, net, self.run)
         checkpoint_path(self.path).unlink(missing_ok=True)
         print(summary(net.train_history_, self.path, self.run.half), flush=True)
+
+
+@contextlib.contextmanager
+def one_net(run, args):
+    """A Session for a script that trains one net, into SCRIPT.npz in the models folder of the command line."""
+    path = args.models / (run.script + ".npz")
+    with keep.folder(args.models, {path: run}, args.resume, args.force):
+        with Session(path, run, args.resume, args.force) as session:
+            yield session
 
 
 def set_seed(seed):
@@ -104,10 +114,12 @@ def set_seed(seed):
     lasagne.random.set_rng(np.random.RandomState(seed))
 
 
-def forget(paths):
-    """Delete the checkpoints of these models: a run of several nets starts anew."""
-    for path in paths:
-        checkpoint_path(path).unlink(missing_ok=True)
+def sizes(net, last):
+    """How many bytes the files of a model and of a checkpoint take after epoch `last`."""
+    text = HEADER_BYTES + EPOCH_BYTES * last
+    weights = sum(values.get_value(borrow=True).nbytes for values in net.get_all_params())
+    shared = sum(np.asarray(values.get_value(borrow=True)).nbytes for values in shared_variables(net))
+    return weights + text, shared + weights + text
 
 
 @contextlib.contextmanager

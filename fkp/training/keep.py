@@ -1,0 +1,67 @@
+"""What a run may replace: a finished net of the same settings and faces; anything else only if told to."""
+import contextlib
+
+from fkp import Problem, files, models
+from fkp.training.checkpoint import checkpoint_path
+from fkp.training.run import CIRCUMSTANCES, TASK
+
+ANEW = "or start anew: with --force here, which replaces it, or in another folder with --models"
+
+
+@contextlib.contextmanager
+def folder(path, runs, resume=False, force=False):
+    """Lock the models folder `path` for the nets of `runs`, {model's path: Run}.
+
+    Raises Problem, before anything is trained, where one of them would replace
+    what it must not, and where there is nothing to resume.  With `force` an
+    unfinished run that stands in the way is deleted; a model stays until the
+    new one is there.
+    """
+    with files.locked(path):
+        found = {model: standing(model, run, resume, force) for model, run in runs.items()}
+        if resume and not force and not any(found.values()):
+            raise Problem("%s: there is nothing to resume, neither a checkpoint nor a trained net; leave out --resume"
+                          % next(iter(runs)))
+        for model, what in found.items():
+            if what is None:
+                checkpoint_path(model).unlink(missing_ok=True)
+        yield
+
+
+def standing(path, run, resume=False, force=False):
+    """What `run` goes on from at `path`: "checkpoint", "model" (it is finished), or None to begin.
+
+    With `resume` and `force`, a checkpoint need not fit to the bit.  Raises
+    Problem for what the run must not replace.
+    """
+    unfinished = checkpoint_path(path)
+    kind, there = ("checkpoint", unfinished) if unfinished.exists() else ("model", path)
+    if not there.exists() or force and not resume:
+        return None
+    try:
+        found, history = models.open_run(there)
+    except Problem:
+        if force:
+            return None
+        raise
+    exact = kind == "checkpoint" and resume and not force
+    difference = run.difference(found, TASK + CIRCUMSTANCES if exact else TASK)
+    if difference is not None and not force:
+        name, old, new = difference
+        raise Problem("%s: is of another run (%s: %.40s there, %.40s here); %s, %s"
+                      % (there, name, old, new, cure(name, old, kind), ANEW))
+    if difference is not None:
+        return None
+    if kind == "checkpoint" and not resume:
+        raise Problem("%s: holds an unfinished run of these settings, as far as epoch %d; go on with --resume, %s"
+                      % (there, len(history), ANEW))
+    return kind if resume else None
+
+
+def cure(name, old, kind):
+    """How to go on with what differs in this entry of `Run.difference`."""
+    if name == "computed threads":
+        return "set OMP_NUM_THREADS=%s or go on no longer to the bit with --resume --force" % old
+    if name.startswith(CIRCUMSTANCES):
+        return "go on where it began, or no longer to the bit with --resume --force"
+    return "go on with the same options and --resume" if kind == "checkpoint" else "give the same options"
