@@ -79,13 +79,14 @@ class Turn:
     def images(self, images):
         """The turned uint8 images (n, size, size): each pixel fetched, by the inverse of `points`, from its row."""
         size = images.shape[-1]
-        at = np.arange(size, dtype=np.float32) + np.float32(0.5)
-        x, y = (at - self.middle) / self.radius, at[:, None]
+        centres = np.arange(size, dtype=np.float32) + np.float32(0.5)
+        x, y = (centres - self.middle) / self.radius, centres[:, None]
         front = x + NECK * np.sin(self.angle) - self.further(x, y)
         old = (roll(front, -self.angle) * self.radius + self.middle - np.float32(0.5)).clip(0, size - 1)
         left = old.astype(np.intp).clip(0, size - 2)
-        before = images[self.turned]
-        pixels, right = (np.take_along_axis(before, left + i, 2).astype(np.float32) for i in (0, 1))
+        before = images[self.turned].ravel()
+        at = left + np.arange(0, before.size, size).reshape(-1, size, 1)
+        pixels, right = before[at].astype(np.float32), before[at + 1]
         pixels += (right - pixels) * (old - left) + np.float32(0.5)  # uint8 cuts off, so this rounds
         after = images.copy()
         after[self.turned] = pixels
@@ -94,9 +95,9 @@ class Turn:
 
 def roll(x, angle):
     """Where x on a cylinder of radius 1 goes as it rolls by `angle`; what is beside it, or hidden then, moves along."""
-    cos = np.cos(angle)
+    sin, cos = np.sin(angle), np.cos(angle)
     seen = x.clip(np.where(angle > 0, -1, -cos), np.where(angle > 0, cos, 1))
-    return np.sin(np.arcsin(seen) + angle) + x - seen
+    return seen * cos + np.sqrt(1 - seen * seen) * sin + x - seen  # the sine of (arcsine of seen, plus angle)
 
 
 class Warp:
