@@ -7,9 +7,10 @@ from .activation import LINEAR, RECTIFIER
 from .convolution import Convolution, ConvolutionGradient, ConvolutionInputs, ConvolutionWeights, Geometry
 from .dense import Dense, DenseGradient
 from .nesterov import Nesterov
+from .normalise import BatchNormTrain, BatchNormTrainGradient
 from .pool import Pool, PoolGradient, Upscale
 from .stage import Stage, StageGradient
 
-OURS = (Convolution, ConvolutionGradient, ConvolutionInputs, ConvolutionWeights, Dense, DenseGradient, Nesterov, Pool,
+OURS = (BatchNormTrain, BatchNormTrainGradient, Convolution, ConvolutionGradient, ConvolutionInputs, ConvolutionWeights, Dense, DenseGradient, Nesterov, Pool,
         PoolGradient, Stage, StageGradient, Upscale)
 __all__ = ["LINEAR", "OURS", "RECTIFIER", "Geometry", *(op.__name__ for op in OURS)]

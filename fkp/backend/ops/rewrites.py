@@ -1,4 +1,4 @@
-"""Theano's abstract convolutions and its pools become our Ops, whoever built them: as cuDNN's do on a GPU.
+"""Theano's abstract convolutions, its pools and its batch normalisation become our Ops, whoever built them: as cuDNN's do on a GPU.
 
 What our Ops do not take (another type than float32, groups, three dimensions,
 pools whose window is not a constant) stays Theano's own.
@@ -7,21 +7,25 @@ import theano.tensor as T
 from theano.gof import local_optimizer
 from theano.gof.opt import copy_stack_trace
 from theano.tensor.nnet.abstract_conv import AbstractConv2d, AbstractConv2d_gradInputs, AbstractConv2d_gradWeights
+from theano.tensor.nnet.bn import AbstractBatchNormTrain, AbstractBatchNormTrainGrad, bn_groupopt
 from theano.tensor.nnet.opt import conv_groupopt
 from theano.tensor.opt import register_specialize_device
 from theano.tensor.signal.pool import AveragePoolGrad, MaxPoolGrad
 from theano.tensor.signal.pool import Pool as TheanoPool
 
-from . import LINEAR, Convolution, ConvolutionInputs, ConvolutionWeights, Geometry, Pool, PoolGradient, groups
+from . import (LINEAR, BatchNormTrain, BatchNormTrainGradient, Convolution, ConvolutionInputs, ConvolutionWeights,
+               Geometry, Pool, PoolGradient, groups)
 
 CONVOLUTIONS = {AbstractConv2d: Convolution, AbstractConv2d_gradWeights: ConvolutionWeights,
                 AbstractConv2d_gradInputs: ConvolutionInputs}
+NORMALISATIONS = {AbstractBatchNormTrain: BatchNormTrain, AbstractBatchNormTrainGrad: BatchNormTrainGradient}
 
 
 def register():
     """Let every function that is compiled from now on have them; 'excluding=fkp' in a mode's name turns them off."""
     tags = ("fkp", "fast_compile", "fast_run")
     conv_groupopt.register("fkp_convolution", convolution, *tags, position=-1)  # Theano's own begin at 0
+    bn_groupopt.register("fkp_normalise", normalise, *tags, position=-1)  # Theano's own stand at 30
     register_specialize_device(pool, *tags, name="fkp_pool")
 
 
@@ -45,6 +49,18 @@ def convolution(node):
         return None
     geometry = Geometry(op.border_mode, op.subsample, op.filter_dilation, op.filter_flip)
     return in_place_of(node, kind(geometry, LINEAR, groups.precision == "bfloat16")(*node.inputs))
+
+
+@local_optimizer(list(NORMALISATIONS))
+def normalise(node):
+    """Batch normalisation of images, channel by channel, in training, or its gradient."""
+    kind, numbers = NORMALISATIONS.get(type(node.op)), [v for v in node.inputs if v.ndim]
+    if kind is None or tuple(node.op.axes) != (0, 2, 3) or not fits(*numbers):
+        return None
+    outputs = [T.patternbroadcast(ours, theirs.broadcastable)
+               for ours, theirs in zip(kind()(*node.inputs), node.outputs)]
+    copy_stack_trace(node.outputs, outputs)
+    return outputs
 
 
 @local_optimizer([TheanoPool, MaxPoolGrad, AveragePoolGrad])
