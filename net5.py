@@ -67,7 +67,7 @@ class CropBatchIterator(load.PixelBatchIterator):
     def by_chance(self, images, y):
         """Training crops (n, win, win), their centres (n, 2) and labels (n, 2k), as the mirror shows them or not."""
         n = len(images)
-        warp = augmentation.Warp(n, load.SIZE, self.random) if self.augment else None
+        warp = augmentation.Warp(n, load.SIZE, self.random, augmentation.CLOSER) if self.augment else None
         y = lessons.moved(y, warp.points) if warp else y
         flip = self.random.permutation(n) < n // 2
         error = self.errors[self.random.randint(len(self.errors), size=n)]
@@ -161,7 +161,7 @@ def train_level(level, seen, faces, images, args):
 
 def main():
     p = cli.parser(__doc__, *cli.TRAINING, "precision", "out", "show")
-    p.add_argument("--augment", action="store_true", help="turn, scale, shift and relight the faces at random")
+    p.add_argument("--augment", action="store_true", help="tilt, scale, shift and relight the faces at random")
     p.add_argument("--tuned", action="store_true", help="settings that learn faster: see net4.py")
     p.add_argument("--jobs", metavar="N", type=cli.count, default=1,
                    help="train N specialists side by side (default: 1)")

@@ -12,6 +12,7 @@ TILT = np.deg2rad(20)   # each way, in the plane of the picture
 SCALE = 0.25            # smaller or larger by so much
 SHIFT = 10.0            # pixels each way
 LIGHT = 0.3             # contrast changes by so much, brightness by as much of 128
+CLOSER = 0.4            # of these suit a specialist: its crop is where the level before saw the group
 EDGE = 40               # pixels of the picture's edge repeated outside it, where a warped picture shows them
 
 # The head that `Turn` knows: an upright cylinder with a nose.  Lengths are in its radii.
@@ -101,16 +102,16 @@ def roll(x, angle):
 
 
 class Warp:
-    """A tilt, a scale and a shift for each of n faces of size x size pixels, drawn at random."""
+    """A tilt, a scale and a shift for each of n faces of size x size pixels, drawn at random, of this `strength`."""
 
-    def __init__(self, n, size, random):
-        tilt, scale = random.uniform(-TILT, TILT, n), np.exp(random.uniform(-SCALE, SCALE, n))
+    def __init__(self, n, size, random, strength=1.0):
+        tilt, scale = strength * random.uniform(-TILT, TILT, n), np.exp(strength * random.uniform(-SCALE, SCALE, n))
         cos, sin = np.cos(tilt), np.sin(tilt)
         rotation = np.array([[cos, -sin], [sin, cos]]).transpose(2, 0, 1)
         self.size = size
         self.there = rotation * scale[:, None, None]                        # (n, 2, 2): from old to new,
         self.back = rotation.transpose(0, 2, 1) / scale[:, None, None]      # and back, about the centre
-        self.centre = random.uniform(-SHIFT, SHIFT, (n, 2)) + size / 2      # (n, 2): where the old centre goes
+        self.centre = strength * random.uniform(-SHIFT, SHIFT, (n, 2)) + size / 2      # (n, 2): where the old centre goes
 
     def points(self, points):
         """Where points (n, 2k) go, in pixels from the edge; NaN stays NaN."""

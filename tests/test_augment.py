@@ -94,6 +94,12 @@ def test_the_middle_moves_by_the_shift_only():
     assert np.abs(moved - 48).max() <= augment.SHIFT and np.abs(moved - 48).max() > 0.9 * augment.SHIFT
 
 
+def test_a_specialists_faces_move_less():
+    moved = [augment.Warp(500, 96, np.random.RandomState(0), strength).points(np.full((500, 2), 70, np.float32)) - 70
+             for strength in (1.0, augment.CLOSER)]
+    assert 0.3 < np.abs(moved[1]).max() / np.abs(moved[0]).max() < 0.5
+
+
 def test_a_missing_label_stays_missing_and_the_others_stay():
     points = np.array([[30, 40, np.nan, np.nan, 50, 60]], np.float32)
     _, moved = augment.warp(np.zeros((1, 96, 96), np.uint8), points, np.random.RandomState(0))
