@@ -89,4 +89,4 @@ def open_net(path):
     Its header (a dict: script, settings, seed, versions, data, ...) is `net.header_`.
     Raises Problem for a file that is not one of ours.
     """
-    return models.open_net(Path(path))
+    return models.open_net(Path(path).expanduser())

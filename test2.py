@@ -10,16 +10,19 @@ prediction in red, truth in green) and test2-NET-errors.png; for several nets
 test2-nets-valid.png and test2-nets-errors.png.  With --image it
 predicts on your own photo instead: the whole photo is taken as one face,
 unless --box says where it is or OpenCV is installed and finds faces; the
-result is PHOTO-NET.png, with the keypoints beside it in PHOTO-NET.csv.
+result is PHOTO.jpg-NET.png beside the photo (or in --out), with the keypoints
+in PHOTO.jpg-NET.csv.
 """
 import argparse
+import os
 from pathlib import Path
 
 import load  # first: prepares Theano
-from fkp import Problem, cascade, cli, figures, nets, photo
+from fkp import Problem, cascade, cli, figures, files, nets, photo
 from fkp.cascade import report
 from fkp.faces import describe
 from fkp.keypoints import rms
+from fkp.models import named
 
 import numpy as np
 
@@ -33,7 +36,7 @@ def predictor(name, models):
         levels = cascade.Cascade(models).add_specialists()
         rule = report.best_rule(models, [1, *cascade.LEVELS])
         return lambda images: cascade.combine(levels.predict(images), rule), levels.face_net.run_
-    net = load.open_net(models / (name + ".npz"))
+    net = load.open_net(named(models, name)[1])
     if net.run_.script == "net5":
         raise Problem("%s is a specialist and sees crops only; `python test2.py net5` shows the cascade" % name)
     return lambda images: cascade.net_points(net, images), net.run_
@@ -50,15 +53,18 @@ def best_there_is(models):
 def main():
     p = cli.parser(__doc__, "data", "models", "rows", "groups", "seed", "out", "show")
     p.add_argument("nets", nargs="*", metavar="NET", help="net1, net2, ... or another model's name such as net1-plain")
-    p.add_argument("--image", metavar="PHOTO", type=Path, help="predict on this picture instead")
+    p.add_argument("--image", metavar="PHOTO", type=cli.path, help="predict on this picture instead")
     p.add_argument("--box", metavar="X,Y,W,H", type=box, help="where the face is on it, in pixels")
+    p.set_defaults(out=None)
     args = p.parse_args()
+    args.nets = [named(args.models, name)[0] for name in args.nets]
     if args.box and not args.image:
         p.error("argument --box: goes with --image")
     if args.image and len(args.nets) > 1:
         p.error("argument --image: takes one net")
     figures.use_display(args.show)
     args.models = cli.nets_to_show(args.models)
+    args.out = args.out or (args.image.parent if args.image else Path("."))
     name, *others = args.nets or [best_there_is(args.models)]
     if args.image:
         return show_photo(name, args)
@@ -84,12 +90,18 @@ def box(text):
 
 def show_photo(name, args):
     predict, run = predictor(name, args.models)
-    picture, squares, points = photo.predict(args.image, args.box, predict, run.preprocess)
-    target = args.out / ("%s-%s" % (args.image.stem, name))
-    print("%d face%s on %s; %s was trained on %s." % (len(squares), "s" * (len(squares) > 1), args.image, name,
-                                                     describe(run.data)))
-    photo.write_csv(target.with_suffix(".csv"), points)
-    figures.save(figures.photo(picture, squares, points), target.with_suffix(".png"), args.show)
+    picture, squares, points, where = photo.predict(args.image, args.box, predict, run.preprocess)
+    print("%s; %s was trained on %s." % (where, name, describe(run.data)))
+    title = "%s (%s) under %s" % (args.image.name, files.fingerprint(args.image), name)
+    path = files.unclaimed(args.out / ("%s-%s.png" % (args.image.name, in_a_name(name))),
+                           lambda there: figures.is_ours(there, title))
+    photo.write_csv(path.with_suffix(".csv"), points)
+    figures.save(figures.photo(picture, squares, points), path, args.show, title=title)
+
+
+def in_a_name(net):
+    """A net's name as part of a file's: it may name a folder."""
+    return net.replace(os.sep, "-")
 
 
 def show_test_faces(name, predict, preprocess, random, args):
@@ -98,7 +110,7 @@ def show_test_faces(name, predict, preprocess, random, args):
     points = predict(load.preprocessed(test.images[chosen], preprocess))
     figure = figures.gallery("%s on test faces" % name, test.images[chosen], points[:, :len(load.COLUMNS)],
                              captions=["ImageId %d" % test.ids[i] for i in chosen])
-    figures.save(figure, args.out / ("test2-%s-test.png" % name), args.show)
+    figures.save(figure, args.out / ("test2-%s-test.png" % in_a_name(name)), args.show)
 
 
 def show_validation(name, predict, preprocess, faces, random, args):
@@ -108,12 +120,12 @@ def show_validation(name, predict, preprocess, faces, random, args):
     figure = figures.gallery("%s on validation faces: prediction +, truth o" % name, images[chosen],
                              points[chosen, full], truth[chosen, full],
                              ["%.2f pixels" % rms((points - truth)[i, full]) for i in chosen])
-    figures.save(figure, args.out / ("test2-%s-valid.png" % name), args.show)
+    figures.save(figure, args.out / ("test2-%s-valid.png" % in_a_name(name)), args.show)
     each = error_per_keypoint(points, truth)
     print_errors({name: each})
-    each.pop(COMPLETE)
-    figure = figures.errors_per_keypoint("%s: error per keypoint on validation faces" % name, each)
-    figures.save(figure, args.out / ("test2-%s-errors.png" % name), args.show)
+    overall = COMPLETE, each.pop(COMPLETE)
+    figure = figures.errors_per_keypoint("%s: error per keypoint on validation faces" % name, each, overall)
+    figures.save(figure, args.out / ("test2-%s-errors.png" % in_a_name(name)), args.show)
 
 
 def compare(names, faces, random, args):
@@ -129,13 +141,13 @@ def compare(names, faces, random, args):
     figure = figures.comparison("Validation faces, error in pixels: prediction +, truth o", images[chosen],
                                 {name: points[chosen][:, full] for name, points in answers.items()},
                                 truth[chosen][:, full], errors)
-    figures.save(figure, args.out / "test2-nets-valid.png", args.show)
+    shown = "%s under " + ", ".join(names)
+    figures.save(figure, args.out / "test2-nets-valid.png", args.show, title=shown % "faces")
     each = {name: error_per_keypoint(points, truth) for name, points in answers.items()}
     print_errors(each)
-    for rows in each.values():
-        rows.pop(COMPLETE)
-    figures.save(figures.compared_errors("Error per keypoint on validation faces", each),
-                 args.out / "test2-nets-errors.png", args.show)
+    overall = COMPLETE, {name: rows.pop(COMPLETE) for name, rows in each.items()}
+    figures.save(figures.compared_errors("Error per keypoint on validation faces", each, overall),
+                 args.out / "test2-nets-errors.png", args.show, title=shown % "errors")
 
 
 def on_validation_faces(predict, preprocess, faces):
@@ -161,11 +173,12 @@ def error_per_keypoint(points, truth):
 
 def print_errors(errors):
     """errors: {net: {keypoint: pixels}}."""
-    print("\n%-26s" % "error in pixels" + "".join("%10s" % name for name in errors))
+    wide = max(10, *(len(name) + 2 for name in errors))
+    print("\n%-26s" % "error in pixels" + "".join(name.rjust(wide) for name in errors))
     for keypoint in dict.fromkeys(k for each in errors.values() for k in each if k != COMPLETE):
-        print("%-26s" % keypoint + "".join("%10.2f" % each[keypoint] if keypoint in each else "%10s" % "-"
+        print("%-26s" % keypoint + "".join(("%.2f" % each[keypoint] if keypoint in each else "-").rjust(wide)
                                            for each in errors.values()))
-    print("%-26s" % COMPLETE + "".join("%10.2f" % each[COMPLETE] for each in errors.values()))
+    print("%-26s" % COMPLETE + "".join(("%.2f" % each[COMPLETE]).rjust(wide) for each in errors.values()))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def main():
     figures.use_display(args.show)
     args.models = cli.nets_to_show(args.models)
     while True:
-        histories = {name: history_of(args.models, name) for name in args.nets or trained(args.models)}
+        histories = dict(history_of(args.models, name) for name in args.nets or trained(args.models))
         print_table(histories)
         figures.save(figures.loss_histories(histories), args.out / "test3.png", args.show,
                      seconds=SECONDS if args.watch else None)
@@ -50,8 +50,8 @@ def trained(folder):
 
 
 def history_of(folder, name):
-    """(history, pixels that 1.0 stands for) of the checkpoint, if there is one, or else of the model file."""
-    path = folder / (name + ".npz")
+    """(name, (history, pixels that 1.0 stands for)) of the checkpoint, if there is one, or else of the model file."""
+    name, path = models.named(folder, name)
     checkpoint = checkpoint_path(path)
     try:
         run, history = models.open_run(checkpoint if checkpoint.exists() else path)
@@ -61,7 +61,7 @@ def history_of(folder, name):
         run, history = models.open_run(path)  # the checkpoint went while we looked: training has ended
     if not history:
         raise Problem("%s: holds no history; train it again" % path)
-    return history, run.half
+    return name, (history, run.half)
 
 
 if __name__ == "__main__":

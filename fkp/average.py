@@ -36,8 +36,8 @@ def read(path):
 
 def main():
     p = cli.parser(__doc__)
-    p.add_argument("submissions", metavar="CSV", nargs="+", type=Path, help="submissions to average")
-    p.add_argument("--out", metavar="CSV", type=Path, default=Path("submission.csv"),
+    p.add_argument("submissions", metavar="CSV", nargs="+", type=cli.path, help="submissions to average")
+    p.add_argument("--out", metavar="CSV", type=cli.path, default=Path("submission.csv"),
                    help="where the mean goes (default: submission.csv)")
     args = p.parse_args()
     found = [read(path) for path in args.submissions]
@@ -46,8 +46,8 @@ def main():
         if not np.array_equal(others, row_ids):
             raise Problem("%s: has other RowIds than %s; average submissions for one IdLookupTable.csv"
                           % (path, args.submissions[0]))
-    submission.write_rows(args.out, row_ids, np.mean([locations for _, locations in found], axis=0))
-    print("Submission: %s, the mean of %d" % (args.out, len(found)))
+    path = submission.write_rows(args.out, row_ids, np.mean([locations for _, locations in found], axis=0))
+    print("Submission: %s, the mean of %d" % (path, len(found)))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The command line that every script shares: the same options, the same exit codes."""
 import argparse
 import os
+import re
 import signal
 import sys
 import textwrap
@@ -31,6 +32,15 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, doc, **kwargs):
         super().__init__(description=doc, allow_abbrev=False, formatter_class=Help, **kwargs)
 
+    def parse_known_args(self, args=None, namespace=None):
+        """Also takes a value that begins with a minus, as in `--box -10,0,90,90`."""
+        words = []
+        for word in sys.argv[1:] if args is None else args:
+            if re.fullmatch(r"-\d.*,.*", word) and words and words[-1].startswith("--"):
+                word = words.pop() + "=" + word
+            words.append(word)
+        return super().parse_known_args(words, namespace)
+
     def error(self, message):
         self.exit(2, "%s: %s (see --help)\n" % (self.prog, message))
 
@@ -42,6 +52,22 @@ def parser(doc, *names):
         flags, kwargs = OPTIONS[name]
         p.add_argument(*flags, **kwargs)
     return p
+
+
+def path(text):
+    """A path; `~` is the home folder also where the shell left it, as in `--data=~/faces`."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise argparse.ArgumentTypeError("%r begins with no user's name" % text) from None
+
+
+def folder(text):
+    """A folder that is there, or can be made."""
+    found = path(text)
+    if not found.is_dir() and os.path.lexists(found):
+        raise argparse.ArgumentTypeError("%s is a file; name a folder" % found)
+    return found
 
 
 def count(text):
@@ -67,14 +93,14 @@ def seed(text):
 
 
 OPTIONS = {
-    "data": (["--data"], dict(metavar="DIR", type=Path, help="folder with Kaggle's CSVs (default: data; "
+    "data": (["--data"], dict(metavar="DIR", type=path, help="folder with Kaggle's CSVs (default: data; "
                               "drawn faces where that holds no training.csv)")),
-    "models": (["--models"], dict(metavar="DIR", type=Path, default=MODELS,
+    "models": (["--models"], dict(metavar="DIR", type=folder, default=MODELS,
                                   help="folder of the trained nets (default: models)")),
     "epochs": (["--epochs"], dict(metavar="N", type=count, help="train N epochs instead of the published number")),
     "seed": (["--seed"], dict(metavar="N", type=seed, default=SEED, help="of every random number (default: 42)")),
     "rows": (["--rows"], dict(metavar="N", type=count, help="use only the first N rows, for a quick look")),
-    "groups": (["--groups"], dict(metavar="FILE", type=Path, help="validate on persons that no net trains on: FILE "
+    "groups": (["--groups"], dict(metavar="FILE", type=path, help="validate on persons that no net trains on: FILE "
                                   "has a person's number per row of training.csv (default: a fifth of the rows)")),
     "resume": (["--resume"], dict(action="store_true", help="go on where an interrupted run stopped; a finished net is left as it is")),
     "force": (["--force"], dict(action="store_true", help="start anew although an unfinished run or a net of other "
@@ -83,7 +109,7 @@ OPTIONS = {
     "precision": (["--precision"], dict(choices=["float32", "bfloat16"], default="float32",
                                         help="of products inside the net (default: float32; bfloat16 is faster "
                                              "where the processor has it)")),
-    "out": (["--out"], dict(metavar="DIR", type=Path, default=Path("."),
+    "out": (["--out"], dict(metavar="DIR", type=folder, default=Path("."),
                             help="where pictures and submissions go (default: this folder)")),
     "show": (["--show"], dict(action=argparse.BooleanOptionalAction, default=None,
                               help="open a window (default: only if there is a display)")),

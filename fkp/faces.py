@@ -1,5 +1,6 @@
 """The faces: Kaggle's, or drawn ones where there are none; which rows a net uses, and which validate."""
 import math
+import re
 from collections import namedtuple
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +16,7 @@ from nolearn.lasagne import TrainSplit
 DATA = ROOT / "data"
 SEED = 42                     # of the rows' order, as in the tutorial
 VALID_SHARE = Fraction(1, 5)  # of the rows that a net can use: they validate it, as in the tutorial
+WHOLE = re.compile(r"-?\d{1,18}(\.0*)?")  # also as 12.0
 FEWEST = 5                    # rows of which some can train and some validate
 
 # keypoints (n, all) in pixels, NaN = missing, or None for test faces; ids (n,) ImageId or None;
@@ -29,6 +31,8 @@ def read_faces(test=False, data=None, rows=None, groups=None):
     faces where it has no training.csv.  `groups` is a file with a person's
     number per row: see `row_order`.  Raises Problem naming file, row and column.
     """
+    if not isinstance(test, (bool, np.bool_, int)):
+        raise Problem("test: %r is not True or False; name the folder as data=%r" % (test, test))
     name = "test.csv" if test else "training.csv"
     if is_drawn(data):
         raw = drawn.read_test(DATA, rows) if test else drawn.read_training(DATA, rows)
@@ -46,19 +50,27 @@ def read_faces(test=False, data=None, rows=None, groups=None):
 
 
 def read_groups(path, n_rows, rows=None):
-    """A whole number per line and row, int64 (n_rows,).  Raises Problem naming file and line."""
+    """A whole number per line and row, int64 (n_rows,); a heading is no row.  Raises Problem naming file and line."""
     try:
-        lines = Path(path).read_text().split()
-    except (OSError, UnicodeDecodeError) as error:
+        text = Path(path).expanduser().read_text(encoding="utf-8-sig").strip()
+    except (OSError, RuntimeError, UnicodeDecodeError) as error:
         raise Problem("%s: cannot be read (%s); it must hold a whole number per row of training.csv"
                       % (path, error)) from None
-    for number, line in enumerate(lines, 1):
-        if not line.lstrip("-").isdecimal() or len(line) > 18:
-            raise Problem("%s, line %d: %.30r is no whole number; name each row's person by one" % (path, number, line))
+    lines = [line.strip().strip('"') for line in text.split("\n")]
+    if len(lines) == 1:
+        lines = re.split(r"[\s,;]+", text)  # all in one line
+    first = 1 + (not WHOLE.fullmatch(lines[0]) and len(lines) > 1)
+    for number, line in enumerate(lines[first - 1:], first):
+        if not line:
+            raise Problem("%s, line %d: empty; name each row's person by a whole number" % (path, number))
+        if not WHOLE.fullmatch(line):
+            raise Problem("%s, line %d: %.30r is no whole number; name each row's person by one, and nothing else"
+                          % (path, number, line))
+    lines = lines[first - 1:]
     if len(lines) != n_rows and (rows is None or len(lines) < n_rows):
         raise Problem("%s: has %d lines, and training.csv %d rows; it must hold a whole number per row"
                       % (path, len(lines), n_rows))
-    return np.array(lines[:n_rows], np.int64)
+    return np.array([line.partition(".")[0] for line in lines[:n_rows]], np.int64)
 
 
 def is_drawn(data=None):
@@ -95,10 +107,11 @@ def row_order(n_rows, groups=None):
 
 def select(faces, cols=None, all_rows=False):
     """Rows of `faces` to use, in `row_order`, and their labels in pixels: (index (n,), y (n, k))."""
+    cols = [cols] if isinstance(cols, str) else cols
     names = list(cols) if cols is not None else ALL_COLUMNS if all_rows else COLUMNS
-    unknown = [name for name in names if name not in ALL_COLUMNS]
-    if unknown:
-        raise Problem("cols: %r is no column; known are %s" % (unknown[0], ", ".join(ALL_COLUMNS)))
+    for name in names or [""]:
+        if name not in ALL_COLUMNS:
+            raise Problem("cols: %r is no column; known are %s" % (name, ", ".join(ALL_COLUMNS)))
     y = faces.keypoints[:, [ALL_COLUMNS.index(name) for name in names]]
     known = ~np.isnan(y)
     usable = known.any(axis=1) if all_rows else known.all(axis=1)
@@ -119,8 +132,11 @@ def validation_rows(faces):
     """
     order = row_order(len(faces.keypoints), faces.groups)
     if faces.groups is not None:
-        ends = np.append(np.flatnonzero(np.diff(faces.groups[order])) + 1, len(order))
-        return order[:next(end for end in ends if end >= n_validating(len(order)))]
+        ends = np.flatnonzero(np.diff(faces.groups[order])) + 1
+        if len(ends) == 0:
+            raise Problem("groups: all %d rows are of one person, so nobody is left to validate on; name more persons, "
+                          "or leave out --groups" % len(order))
+        return order[:next((end for end in ends if end >= n_validating(len(order))), ends[-1])]
     kept = [select(faces, all_rows=all_rows)[0] for all_rows in (False, True)]
     last = [np.flatnonzero(order == rows[n_validating(len(rows)) - 1])[0] for rows in kept]
     return order[:min(last) + 1]
@@ -146,11 +162,19 @@ def split_for(faces, cols=None, all_rows=False):
     if faces.groups is None:
         return TrainSplit(float(VALID_SHARE))  # the first rows, too: it does not shuffle
     keep, _ = select(faces, cols, all_rows)
-    return FirstRows(int(np.isin(keep, validation_rows(faces)).sum()))
+    n_valid = int(np.isin(keep, validation_rows(faces)).sum())
+    if n_valid in (0, len(keep)):
+        raise Problem("groups: %d of the %d rows with the labels asked for validate, and nobody is left to %s on; name "
+                      "more persons, use more rows, or leave out --groups"
+                      % (n_valid, len(keep), "train" if n_valid else "validate"))
+    return FirstRows(n_valid)
 
 
 def describe(origin):
-    """'drawn faces' or 'training.csv (7049 rows, 1f0c...)'."""
-    if origin.get("drawn"):
-        return "drawn faces (%s rows)" % origin.get("rows")
-    return "%s (%s rows, %.8s)" % (origin.get("file"), origin.get("rows"), origin.get("fingerprint"))
+    """'training.csv (7049 rows, 1f0c9ab2)', with the groups' fingerprint if there are some.
+
+    Where two origins differ, so do their descriptions.
+    """
+    groups = ", --groups %.8s" % origin["groups"] if origin.get("groups") else ""
+    return "%s (%s rows, %.8s%s)" % ("drawn faces" if origin.get("drawn") else origin.get("file"), origin.get("rows"),
+                                     origin.get("fingerprint"), groups)

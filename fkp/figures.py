@@ -1,13 +1,17 @@
 """Pictures of faces, errors and loss histories; the same drawing function before and after training."""
+import io
 import os
 import sys
 import time
 
 import matplotlib
 import numpy as np
+from PIL import Image
 
-from fkp import Problem
+from fkp import Problem, files
 from fkp.keypoints import SIZE
+
+SOFTWARE = "Facial keypoints with Theano, Lasagne and nolearn"   # in a PNG: it is ours
 
 
 def use_display(show):
@@ -19,17 +23,19 @@ def use_display(show):
         matplotlib.use("Agg")
 
 
-def save(figure, path, show=None, seconds=None):
+def save(figure, path, show=None, seconds=None, title=None):
     """Save as PNG, print the path, and open a window if there is a display (see `use_display`).
 
-    Waits until the window is closed, or for `seconds`.
+    The file says what it shows: `title`, else its name.  Only a picture of the
+    same title is replaced; beside any other file this one gets a number.
+    Waits until the window is closed, or for `seconds`.  Returns the path.
     """
     import matplotlib.pyplot as plt
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=120, bbox_inches="tight")
-    except OSError as error:
-        raise Problem("%s: cannot be written (%s); choose another folder with --out" % (path, error.strerror)) from None
+    title = title or path.stem
+    picture = io.BytesIO()
+    figure.savefig(picture, dpi=120, bbox_inches="tight", metadata={"Software": SOFTWARE, "Title": title})
+    path = files.unclaimed(path, lambda there: is_ours(there, title))
+    files.write_bytes(path, picture.getvalue())
     print("Picture: %s" % path, flush=True)
     window = show is not False and matplotlib.get_backend().lower() != "agg"
     if seconds:
@@ -37,6 +43,16 @@ def save(figure, path, show=None, seconds=None):
     elif window:
         plt.show()
     plt.close(figure)
+    return path
+
+
+def is_ours(path, title):
+    """Was the picture there saved by `save` under this title?"""
+    try:
+        with Image.open(path) as picture:
+            return (picture.info.get("Software"), picture.info.get("Title")) == (SOFTWARE, title)
+    except (OSError, ValueError, SyntaxError):  # no picture
+        return False
 
 
 def draw_face(axes, image, points, truth=None, title=""):
@@ -82,15 +98,18 @@ def photo(picture, squares, points):
     return figure
 
 
-def errors_per_keypoint(title, errors):
-    """Horizontal bars: root mean square error per keypoint in pixels.  errors: {keypoint: pixels}."""
+def errors_per_keypoint(title, errors, overall):
+    """Horizontal bars: root mean square error per keypoint in pixels.
+
+    errors: {keypoint: pixels}; overall: (name, pixels), a line across them.
+    """
     import matplotlib.pyplot as plt
     names = [name for name in errors if np.isfinite(errors[name])]
     values = [errors[name] for name in names]
     figure, axes = plt.subplots(figsize=(8, 0.32 * len(names) + 1.2))
     bars = axes.barh(names, values, color="#4477aa")
     axes.bar_label(bars, fmt="%.2f", padding=3, fontsize=8)
-    axes.axvline(np.mean(values), color="#cc6677", linestyle=":", zorder=0, label="mean %.2f" % np.mean(values))
+    axes.axvline(overall[1], color="#cc6677", linestyle=":", zorder=0, label="%s: %.2f" % overall)
     axes.invert_yaxis()
     axes.set(xlabel="error in pixels (root mean square)", title=title, xlim=(0, 1.12 * max(values)))
     axes.legend(loc="lower right")
@@ -114,23 +133,22 @@ def comparison(title, images, answers, truth, errors):
     return figure
 
 
-def compared_errors(title, errors):
-    """Bars per keypoint, one colour per net.  errors: {net: {keypoint: pixels}}."""
+def compared_errors(title, errors, overall):
+    """Bars per keypoint, one colour per net.  errors: {net: {keypoint: pixels}}; overall: (name, {net: pixels})."""
     import matplotlib.pyplot as plt
     names = list(dict.fromkeys(name for each in errors.values() for name in each))
     figure, axes = plt.subplots(figsize=(9, 0.16 * len(names) * (len(errors) + 1) + 1.2))
     thick = 0.84 / len(errors)
     for i, (net, each) in enumerate(errors.items()):
         values = [each.get(name, np.nan) for name in names]
-        mean = np.sqrt(np.nanmean(np.square(values)))
         axes.barh(np.arange(len(names)) + (i - (len(errors) - 1) / 2) * thick, values, thick,
-                  label="%s: %.2f" % (net, mean))
+                  label="%s: %.2f" % (net, overall[1][net]))
     axes.set_yticks(np.arange(len(names)), names)
     axes.margins(y=0.01)
     axes.invert_yaxis()
     axes.set(xlabel="error in pixels (root mean square)", title=title)
     axes.grid(axis="x", alpha=0.25)
-    axes.legend(fontsize=9)
+    axes.legend(fontsize=9, title=overall[0], title_fontsize=9)
     return figure
 
 

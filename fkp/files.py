@@ -91,6 +91,20 @@ def _take(handle, size, folder):
             raise
 
 
+def unclaimed(path, is_ours):
+    """Where to write what belongs at `path`: there, unless something else of that name would be lost.
+
+    is_ours(path): was the file there written by us, to show the same?  Else a
+    number goes behind the name: test1-2.png.
+    """
+    first = path = Path(path)
+    number = 2
+    while os.path.lexists(path) and not (path.is_file() and is_ours(path)):
+        path = first.with_name("%s-%d%s" % (first.stem, number, first.suffix))
+        number += 1
+    return path
+
+
 def read_npz(path, only=None, max_bytes=MAX_BYTES):
     """Arrays of an .npz as a dict (of the one named `only`).  Raises Problem unless every size and shape is honest.
 
@@ -153,7 +167,7 @@ def locked(folder):
     path = Path(folder) / ".lock"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = open(path, "w")
+        lock = open(path, "a")  # nothing is written; what may stand there stays
         tempfile.TemporaryFile(dir=path.parent).close()  # models will be new files; the lock may be an old one
     except OSError as error:
         raise Problem("%s: cannot be written (%s); choose another folder with --models"
@@ -168,7 +182,7 @@ def locked(folder):
         except OSError as error:
             raise Problem("%s: cannot be locked (%s); choose another folder with --models"
                           % (folder, error.strerror)) from None
-        for left_over in path.parent.glob("*.npz.*.tmp"):  # of a run that was killed while it wrote
+        for left_over in path.parent.glob("*.npz." + 8 * "[a-z0-9_]" + ".tmp"):  # of a run that was killed as it wrote
             left_over.unlink(missing_ok=True)
         yield
 

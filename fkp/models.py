@@ -1,6 +1,8 @@
 """Model files: a net's parameters, and a header that says how they came about."""
 import inspect
 import math
+import re
+from pathlib import Path
 
 from fkp import Problem, files, nets
 from fkp.preprocess import PREPROCESS
@@ -51,8 +53,19 @@ def open_run(path):
     return Run.from_json(header), header["history"]
 
 
+def named(folder, name):
+    """(label, path) of the net that a user calls `name`: net3, also net3.npz, net3.py or models/net3.npz."""
+    label = re.sub(r"(\.checkpoint)?(\.npz|\.py)?$", "", name)
+    path = Path(label + ".npz").expanduser()
+    return label, path if len(path.parts) > 1 else folder / path
+
+
 def missing(path):
-    return Problem("%s: not found; train it first: python %s.py" % (path, str(path.stem).split("-")[0]))
+    script = path.stem.split("-")[0]
+    if script in nets.names():
+        return Problem("%s: not found; train it first: python %s.py" % (path, script))
+    there = ", ".join(sorted(other.stem for other in path.parent.glob("*.npz") if ".checkpoint" not in other.name))
+    return Problem("%s: not found; %s holds %s" % (path, path.parent, there or "no trained net"))
 
 
 def read_header(arrays, path):
@@ -94,6 +107,7 @@ def open_net(path):
     for variable, value in zip(own, params):
         variable.set_value(value.astype(theano.config.floatX))
     output = nolearn_base.get_output(net._output_layers, None, deterministic=True)
+    net.batch_iterator_test.ndim = len(net.layers_[0].shape)
     net.predict_iter_ = theano.function([net.layers_[0].input_var], output, allow_input_downcast=True)
     return net
 

@@ -11,6 +11,7 @@ from fkp.keypoints import COLUMNS, KEYPOINTS, SIZE
 from fkp.preprocess import preprocessed
 
 SMALLEST = 8     # pixels: a face that is smaller shows nothing
+COLUMNS_OF_CSV = ["face", "keypoint", "x", "y"]
 LOOKED_AT = 800  # pixels: OpenCV looks for faces on a photo made so small
 
 
@@ -19,17 +20,28 @@ def predict(path, box, predictor, preprocess):
 
     box: (x, y, w, h) in pixels of the photo as a viewer shows it, or None.
     predictor: takes prepared images (n, SIZE, SIZE), gives points (n, all).
-    Returns the photo (PIL, RGB), the squares (left, upper, side) of its faces
-    and points (n, full) in the photo's pixels.
+    Returns the photo (PIL, RGB), the squares (left, upper, side) of its faces,
+    points (n, full) in the photo's pixels, and in words where the faces are.
     """
     photo = open_photo(path)
-    squares = [square(found, photo.size, path) for found in ([box] if box else find_faces(photo))]
+    boxes = [box] if box else find_faces(photo)
+    squares = [square(found, photo.size, path) for found in boxes or [(0, 0, *photo.size)]]
     faces = np.stack([cut(photo, found) for found in squares])
     points = predictor(preprocessed(faces, preprocess))[:, :len(COLUMNS)]
     corner = np.array([[left, upper] for left, upper, _ in squares])
     side = np.array([found[2] for found in squares])[:, None, None]
     xy = points.reshape(len(points), -1, 2) * side / SIZE + corner[:, None]
-    return photo, squares, xy.reshape(points.shape)
+    return photo, squares, xy.reshape(points.shape), "%s: %s" % (path, in_words(box, boxes))
+
+
+def in_words(box, boxes):
+    """Where a face was looked for.  boxes: as `find_faces` gives them."""
+    if box:
+        return "the face in --box %d,%d,%d,%d" % box
+    if not boxes:
+        why = "OpenCV, which would look for faces, is not installed" if boxes is None else "OpenCV found no face"
+        return "the whole photo, taken as one face (%s; --box x,y,w,h says where one is)" % why
+    return "%d face%s found by OpenCV" % (len(boxes), "s" * (len(boxes) > 1))
 
 
 def open_photo(path):
@@ -57,24 +69,25 @@ def open_photo(path):
 def _to_bytes(photo):
     """16-bit and float greys, stretched to 0..255: Pillow would cut them off."""
     values = np.asarray(photo, np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("it has pixels that are no numbers")
     low, high = values.min(), values.max()
     return Image.fromarray(((values - low) / max(high - low, 1e-9) * 255).astype(np.uint8))
 
 
 def find_faces(photo):
-    """Boxes (x, y, w, h) of the faces that OpenCV finds; the whole photo if there is no OpenCV, or no face."""
-    whole = [(0, 0, *photo.size)]
+    """Boxes (x, y, w, h) of the faces that OpenCV finds; None where there is no OpenCV."""
     try:
         import cv2
     except ImportError:
-        return whole
+        return None
     finder = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
     small = photo.convert("L")
     small.thumbnail((LOOKED_AT, LOOKED_AT))  # sooner, and what looks like a face by chance is mostly detail
     found = finder.detectMultiScale(np.asarray(small), scaleFactor=1.1, minNeighbors=6,
                                     minSize=(min(small.size) // 12 + 1,) * 2)
     factor = photo.width / small.width
-    return sorted(tuple(int(round(value * factor)) for value in box) for box in found) or whole
+    return sorted(tuple(int(round(value * factor)) for value in box) for box in found)
 
 
 def square(box, size, path):
@@ -101,9 +114,19 @@ def write_csv(path, points):
     """One row per keypoint: face (from 1), keypoint, x, y in the photo's pixels from its left and upper edge."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["face", "keypoint", "x", "y"])
+    rows.writerow(COLUMNS_OF_CSV)
     for number, face in enumerate(points, 1):
         for name, (x, y) in zip(KEYPOINTS, face.reshape(-1, 2)):
             rows.writerow([number, name, "%.2f" % x, "%.2f" % y])
+    path = files.unclaimed(path, is_ours)
     files.write_text(path, text.getvalue())
     print("Keypoints: %s" % path)
+
+
+def is_ours(path):
+    """Keypoints as `write_csv` writes them?"""
+    try:
+        with open(path, "rb") as file:
+            return file.readline().decode().split() == [",".join(COLUMNS_OF_CSV)]
+    except (OSError, UnicodeDecodeError):
+        return False

@@ -59,12 +59,36 @@ def as_batch(X, grey=0.0):
     return np.subtract(x, np.float32(grey), out=x) if grey else x
 
 
+def as_faces(X, ndim=None):
+    """What a net is asked to predict, as it was trained: one face alone as a row, whole numbers as pixels.
+
+    ndim: of X as the net takes it, where that is known.  Raises Problem for
+    floats that are no pixels from 0 to 1.
+    """
+    X = np.asarray(X)
+    if X.ndim + 1 == ndim:
+        X = X[None]
+    whole = X.dtype.kind in "iu"
+    if X.size and (whole and not 0 <= X.min() <= X.max() <= 255 or not whole and X.min() >= 0 and X.max() > 2):
+        raise Problem("predict: values from %.4g to %.4g; give pixels as whole numbers from 0 to 255, or divided by 255"
+                      % (X.min(), X.max()))
+    return X.astype(np.uint8) if whole else X
+
+
 class PixelBatchIterator(BatchIterator):
     """nolearn's BatchIterator; pixels become float32 here, so that the whole set can stay uint8."""
 
     def __init__(self, *args, grey=0.0, **kwargs):
         super().__init__(*args, **kwargs)
         self.grey = grey
+        self.ndim = None  # of what the net takes, as soon as it is known
+
+    def __call__(self, X, y=None):
+        if y is None:
+            X = as_faces(X, self.ndim)
+        else:
+            self.ndim = np.ndim(X)
+        return super().__call__(X, y)
 
     def transform(self, Xb, yb):
         return as_batch(Xb, self.grey), yb

@@ -1,5 +1,7 @@
 """The file that Kaggle takes: one row per row of IdLookupTable.csv."""
 import io
+import re
+from pathlib import Path
 
 import numpy as np
 
@@ -22,28 +24,41 @@ def answer(asked, levels, rule, path):
     faces, lookup = asked
     images = preprocessed(faces.images, levels.preprocess)
     points = cascade.combine(levels.predict(images), rule)
-    write(path, points, faces.ids, lookup)
+    path = write(path, points, faces.ids, lookup)
     print("Submission: %s" % path, flush=True)
     return points
 
 
 def write(path, points, ids, lookup):
-    """Write points (n, all), in pixels, of the images `ids` (n,) as Kaggle asks for them; checked before."""
+    """Write points (n, all), in pixels, of the images `ids` (n,) as Kaggle asks for them; checked before.  Returns the path."""
     row_ids, image_ids, features = lookup
     values = in_scheme(points, ids, image_ids, features)
     row_of = {image_id: row for row, image_id in enumerate(ids.tolist())}
     rows = [row_of[image_id] for image_id in image_ids.tolist()]
-    write_rows(path, row_ids, values[rows, features].clip(0, SIZE))
+    return write_rows(path, row_ids, values[rows, features].clip(0, SIZE))
 
 
 def write_rows(path, row_ids, locations):
-    """Write a submission of `locations` (n,) in pixels; checked before."""
+    """Write a submission of `locations` (n,) in pixels; checked before.
+
+    Returns its path, with a number where `path` holds anything but a submission of ours.
+    """
     text = io.StringIO()
     text.write(HEADER + "\n")
     for row_id, location in zip(row_ids.tolist(), locations.tolist()):
         text.write("%d,%.4f\n" % (row_id, location))
     check(text.getvalue(), row_ids)
+    path = files.unclaimed(path, is_ours)
     files.write_text(path, text.getvalue())
+    return path
+
+
+def is_ours(path):
+    """A submission as `write_rows` writes it: other programs seldom give each value four decimals."""
+    try:
+        return re.fullmatch(re.escape(HEADER.encode()) + rb"\n(\d+,\d+\.\d{4}\n)+", Path(path).read_bytes()) is not None
+    except OSError:
+        return False
 
 
 def in_scheme(points, ids, image_ids, features):

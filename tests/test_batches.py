@@ -8,6 +8,7 @@ import net5
 import numpy as np
 import pytest
 
+from fkp import Problem
 from fkp.cascade.lessons import lesson_type
 
 
@@ -72,3 +73,39 @@ def test_an_epoch_makes_no_float_copy_of_the_pixels(kind):
         assert tracemalloc.get_traced_memory()[1] < X.nbytes  # a float copy takes four times as much
     finally:
         tracemalloc.stop()
+
+
+def asked(X, *shape):
+    """What PixelBatchIterator makes of X, asked by a net that takes (None, *shape)."""
+    batches = load.PixelBatchIterator(128)
+    batches.ndim = 1 + len(shape)
+    (Xb, yb), = batches(X)
+    assert yb is None
+    return Xb
+
+
+@pytest.mark.parametrize("shape", [(9216,), (1, 96, 96), (96, 96)])
+def test_a_net_is_asked_as_it_was_trained_whatever_the_numbers_type(shape):
+    pixels = np.random.RandomState(0).randint(0, 256, (3, *shape))
+    expected = np.float32(pixels / 255)
+    for X in (np.uint8(pixels), pixels, np.int16(pixels), pixels / 255, np.float32(pixels / 255), (pixels / 255).tolist()):
+        np.testing.assert_allclose(asked(X, *shape), expected, atol=1e-6)
+        np.testing.assert_allclose(asked(X[0], *shape), expected[:1], atol=1e-6)  # one face
+
+
+@pytest.mark.parametrize("X", [np.full((2, 9216), 200.0), np.full((2, 9216), 300), np.full((2, 9216), -1)])
+def test_floats_up_to_255_and_numbers_that_are_no_pixels_are_refused(X):
+    with pytest.raises(Problem, match="predict: values from .* give pixels as whole numbers from 0 to 255, or divided by 255"):
+        asked(X, 9216)
+
+
+def test_what_is_standardised_is_no_mistake():
+    X = np.random.RandomState(0).randn(2, 9216) * 3
+    np.testing.assert_array_equal(asked(X, 9216), X)
+
+
+def test_a_net_in_a_notebook_learns_the_shape_of_its_faces_as_it_trains():
+    batches = load.PixelBatchIterator(128)
+    batches(np.zeros((4, 1, 96, 96), np.uint8), np.zeros((4, 30)))
+    (Xb, _), = batches(np.zeros((1, 96, 96), np.uint8))
+    assert Xb.shape == (1, 1, 96, 96)

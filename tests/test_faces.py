@@ -6,6 +6,7 @@ import pytest
 
 from fkp import Problem, files
 from fkp.data import draw
+from fkp.faces import describe
 
 
 def labels(rows):
@@ -64,6 +65,87 @@ def test_the_cascade_and_the_nets_validate_on_the_same_rows(n_rows):
     keep, y = load.select(faces)
     _, valid, _, _ = load.split_for(faces)(keep, y, net1.build())
     np.testing.assert_array_equal(valid, load.validation_rows(faces))
+
+
+@pytest.mark.parametrize("text", ["1\n2\n3\n", "\ufeff1\r\n2\r\n3\r\n\r\n\n", "person\n1\n2\n3", '"person"\n"1"\n"2"\n"3"', "1.0\n2.0\n3.0",
+                                  " 1\n2 \n3", "1 2 3\n", "1,2,3", "1, 2, 3\n"])
+def test_a_groups_file_is_read_as_programs_write_it(text, tmp_path):
+    (tmp_path / "groups.txt").write_bytes(text.encode())
+    assert load.read_groups(tmp_path / "groups.txt", 3).tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("text, message", [
+    ("1\n\n3\n", "line 2: empty; name each row's person by a whole number"), ("1\n2\nNaN", "line 3: 'NaN' is no"),
+    ("row,person\n0,1\n1,2\n2,3", "line 2: '0,1' is no whole number; name each row's person by one, and nothing else"),
+    ("0,1\n1,2\n2,3", "line 2: '1,2' is no whole number"), ("anna\nbob\ncarl", "line 2: 'bob' is no whole number"),
+    ("", "line 1: empty"), ("1\n2\n3\n4", "has 4 lines, and training.csv 3 rows"),
+    ("1.5\n2.5\n3.5", "line 2: '2.5' is no")])
+def test_a_groups_file_that_can_mean_two_things_is_refused(text, message, tmp_path):
+    (tmp_path / "groups.txt").write_text(text)
+    with pytest.raises(Problem, match=message):
+        load.read_groups(tmp_path / "groups.txt", 3)
+    with pytest.raises(Problem):
+        load.read_groups(tmp_path / "groups.txt", 3, rows=3) if "4 lines" not in message else load.read_groups(
+            tmp_path / "groups.txt", 3)
+
+
+def split(groups, keypoints=None, all_rows=False):
+    faces = faces_with(labels(len(groups)) if keypoints is None else keypoints)._replace(groups=np.array(groups))
+    keep, y = load.select(faces, all_rows=all_rows)
+    train, valid, _, _ = load.split_for(faces, all_rows=all_rows)(keep, y, None)
+    return train.tolist(), valid.tolist()
+
+
+def test_one_person_alone_is_one_line():
+    for groups in ([7] * 20, [0] * 5):
+        with pytest.raises(Problem, match="groups: all %d rows are of one person" % len(groups)):
+            split(groups)
+
+
+@pytest.mark.parametrize("small", [1, 2, 9])
+def test_of_two_persons_one_trains_and_one_validates(small):
+    for first in (3, 5):  # whichever comes first in the order
+        train, valid = split([first] * small + [4] * (20 - small))
+        assert train and valid and sorted(train + valid) == list(range(20))
+        assert {len(train), len(valid)} == {small, 20 - small}
+
+
+def test_every_row_a_person_of_its_own_is_as_without_groups():
+    train, valid = split(list(range(20)))
+    assert len(valid) == 4 and len(train) == 16
+
+
+@pytest.mark.parametrize("known, word", [(0, "train|validate"), (1, "train|validate")])
+def test_persons_with_too_few_labels_to_train_or_validate_are_one_line(known, word):
+    groups, keypoints = [0] * 10 + [1] * 10, labels(20)
+    keypoints[np.array(groups) != known, 0] = np.nan  # the other person's rows are incomplete
+    with pytest.raises(Problem, match="nobody is left to (%s) on; name more persons" % word):
+        split(groups, keypoints)
+    train, valid = split(groups, keypoints, all_rows=True)
+    assert len(train) == len(valid) == 10
+
+
+@pytest.mark.parametrize("change", [{"rows": 8}, {"fingerprint": "1"}, {"drawn": False, "file": "training.csv"},
+                                    {"groups": "ab12"}])
+def test_faces_that_differ_are_described_differently(change):
+    one = {"file": "drawn faces", "fingerprint": "0", "drawn": True, "rows": 7049}
+    assert describe(one) != describe({**one, **change})
+
+
+def test_one_column_may_be_asked_for_by_its_name():
+    faces = faces_with(labels(20))
+    keep, y = load.select(faces, cols="left_eye_center_x")
+    assert y.shape == (20, 1)
+    for cols in ("left_eye", [], ["left_eye_center_x", "x"]):
+        with pytest.raises(Problem, match="cols: .* is no column; known are left_eye_center_x"):
+            load.select(faces, cols=cols)
+
+
+@pytest.mark.parametrize("word", ["/path", "data", None])
+def test_a_folder_in_the_place_of_test_is_named(word):
+    for function in (load.load, load.load2d, load.faces):
+        with pytest.raises(Problem, match="is not True or False; name the folder as data="):
+            function(word)
 
 
 @pytest.mark.parametrize("text, message", [("1\n2\nx\n", "line 3: 'x' is no whole number"), ("1\n2\n", "has 2 lines"),

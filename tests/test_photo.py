@@ -27,13 +27,13 @@ def spot(width, height, x, y, mode="RGB", size=3):
 
 
 def found(path, box=None):
-    _, squares, points = photo.predict(path, box, corner, "plain")
+    _, squares, points, _ = photo.predict(path, box, corner, "plain")
     return squares, points[0, :2]
 
 
 @pytest.fixture(autouse=True)
 def no_opencv(monkeypatch):
-    monkeypatch.setattr(photo, "find_faces", lambda picture: [(0, 0, *picture.size)])
+    monkeypatch.setattr(photo, "find_faces", lambda picture: None)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1", "CMYK", "LA", "I;16"])
@@ -101,6 +101,25 @@ def test_what_is_no_picture_is_refused(tmp_path):
         photo.open_photo(tmp_path / "c.png")
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_photo_with_pixels_that_are_no_numbers_is_refused(value, tmp_path):
+    pixels = np.full((96, 96), 0.5, np.float32)
+    pixels[3, 4] = value
+    Image.fromarray(pixels).save(tmp_path / "a.tif")
+    with pytest.raises(Problem, match="a.tif: is no picture that Pillow can open .it has pixels that are no numbers"):
+        photo.open_photo(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("box, found, words", [
+    ((-1, 2, 30, 40), None, "the face in --box -1,2,30,40"), (None, None, "OpenCV, which would look for faces, is not"),
+    (None, [], "OpenCV found no face"), (None, [(1, 2, 30, 30)], "1 face found by OpenCV"),
+    (None, [(1, 2, 30, 30)] * 2, "2 faces found by OpenCV")])
+def test_a_photo_s_line_says_where_faces_were_looked_for(box, found, words, tmp_path, monkeypatch):
+    monkeypatch.setattr(photo, "find_faces", lambda picture: found)
+    spot(96, 96, 50, 50).save(tmp_path / "a.png")
+    assert words in photo.predict(tmp_path / "a.png", box, corner, "plain")[3]
+
+
 def test_a_decompression_bomb_is_refused(tmp_path, monkeypatch):
     spot(200, 200, 50, 50).save(tmp_path / "a.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
@@ -118,7 +137,7 @@ def test_keypoints_are_written_as_csv(tmp_path):
 @pytest.mark.parametrize("size, boxes, expected", [
     ((1600, 1200), [(300, 100, 200, 200), (50, 60, 100, 100)], [(100, 120, 200, 200), (600, 200, 400, 400)]),
     ((400, 300), [(30, 40, 50, 50)], [(30, 40, 50, 50)]),
-    ((1600, 1200), [], [(0, 0, 1600, 1200)])])
+    ((1600, 1200), [], [])])
 def test_opencvs_faces_are_given_in_the_photos_pixels(size, boxes, expected, monkeypatch):
     class Finder:
         def detectMultiScale(self, image, **options):

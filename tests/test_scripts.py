@@ -111,9 +111,9 @@ def test_test2_predicts_on_a_photo(trained, tmp_path):
     photo.save(tmp_path / "me.jpg")
     done = run("test2", "net1", "--models", trained[0], "--image", tmp_path / "me.jpg", "--out", tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "1 face on" in done.stdout
-    assert_picture(tmp_path / "me-net1.png")
-    assert (tmp_path / "me-net1.csv").read_text().count("\n") == 16
+    assert "me.jpg: the whole photo, taken as one face" in done.stdout
+    assert_picture(tmp_path / "me.jpg-net1.png")
+    assert (tmp_path / "me.jpg-net1.csv").read_text().count("\n") == 16
 
 
 def test_a_box_needs_a_photo_and_four_numbers(tmp_path):

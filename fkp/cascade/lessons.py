@@ -47,8 +47,12 @@ def lesson(group, seen, faces):
     measured = valid[complete[valid]]
     if len(measured) == 0:
         raise Problem("%s: no validation face has all labels of %s; use more rows" % (faces.origin["file"], group))
+    n_valid = int(usable[valid].sum())
+    if n_valid == len(rows):
+        raise Problem("%s: all %d faces with labels of %s validate, and none is left to train on; use more rows, or "
+                      "name more persons in --groups" % (faces.origin["file"], n_valid, group))
     errors = (y["seen"] - y["centre"])[measured, 0]
-    return Lesson(rows, y[rows], int(usable[valid].sum()), errors)
+    return Lesson(rows, y[rows], n_valid, errors)
 
 
 def true_centres(labels, seen, group):

@@ -10,6 +10,7 @@ from fkp.keypoints import ALL_COLUMNS, COLUMNS, GROUPS, rms
 
 RULES = [(1,), (2,), (3,), (1, 2), (2, 3), (1, 2, 3)]  # averages of levels; (1, 2, 3) is the originals'
 RULES_FILE = "net5.json"
+CONTENT = "validation error of averaged levels, pixels"
 
 
 def validation_errors(points, faces):
@@ -76,7 +77,7 @@ def full_scheme_error(errors):
 
 def write_rules(folder, scores):
     """Keep each rule's validation error, {rule: pixels}, in models/net5.json."""
-    table = {"validation error of averaged levels, pixels": {rule_name(rule): value for rule, value in scores.items()}}
+    table = {CONTENT: {rule_name(rule): value for rule, value in scores.items()}}
     files.write_text(folder / RULES_FILE, json.dumps(table, indent=2) + "\n")
 
 
@@ -86,12 +87,12 @@ def best_rule(folder, levels):
     The mean of all of them, as in the originals, where net5.py has not ended yet.
     """
     try:
-        (scores,) = json.loads((folder / RULES_FILE).read_text()).values()
+        scores = json.loads((folder / RULES_FILE).read_text())[CONTENT]
         known = {rule: float(scores[rule_name(rule)]) for rule in RULES if rule_name(rule) in scores}
     except FileNotFoundError:
         known = {}
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise Problem("%s: cannot be read (%s); delete it and run net5.py again"
+    except (OSError, ValueError, TypeError, LookupError, RecursionError) as error:
+        raise Problem("%s: cannot be read (%s); move it away and run net5.py again"
                       % (folder / RULES_FILE, error)) from None
     possible = {rule: score for rule, score in known.items() if set(rule) <= set(levels)}
     return min(possible, key=possible.get) if possible else tuple(levels)

@@ -219,9 +219,14 @@ def _number(value):
 
 
 def write_csvs(folder, rows=ROWS, seed=42):
-    """Writes training.csv, test.csv and IdLookupTable.csv into folder. Returns their paths."""
+    """Writes training.csv, test.csv and IdLookupTable.csv into folder. Returns their paths.
+
+    Raises FileExistsError where one is there: it may be Kaggle's.
+    """
     os.makedirs(folder, exist_ok=True)
     paths = [os.path.join(folder, name) for name in ("training.csv", "test.csv", "IdLookupTable.csv")]
+    for path in filter(os.path.lexists, paths):
+        raise FileExistsError(f"{path} is there already; name another folder")
     images, points = training(rows, seed)
     _write(paths[0], ",".join([*COLUMNS, "Image"]),
            (",".join([_number(v) for v in p] + [_pixels(image)]) for image, p in zip(images, points)))
@@ -260,6 +265,8 @@ def main(arguments=None):
         if options.folder:
             print("\n".join("wrote " + path for path in write_csvs(options.folder, options.rows, options.seed)))
         if options.sheet:
+            if os.path.lexists(options.sheet):
+                raise FileExistsError(f"{options.sheet} is there already; name another file")
             write_sheet(options.sheet, options.seed, options.points)
             print("wrote " + options.sheet)
     except OSError as error:

@@ -1,0 +1,172 @@
+"""What the scripts write: nothing of the user's is replaced, and no name is cut out of free text."""
+import numpy as np
+import pytest
+from fkp import Problem, cli, figures, files, models, photo, submission
+from fkp.cascade import report
+from fkp.data import draw
+from PIL import Image
+from test_scripts import folder, run, trained  # noqa: F401
+
+
+def picture(title, path):
+    """Save an empty figure as `figures.save` does; where it went."""
+    import matplotlib
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    return figures.save(plt.figure(figsize=(1, 1)), path, show=False, title=title)
+
+
+def test_a_picture_is_replaced_by_the_same_one_only(tmp_path):
+    path = tmp_path / "a.10.32.png"
+    assert picture("one", path) == picture("one", path) == path
+    assert picture("other", path) == tmp_path / "a.10.32-2.png"
+    assert picture("third", path) == tmp_path / "a.10.32-3.png"
+    assert picture("other", path) == tmp_path / "a.10.32-2.png"
+    assert Image.open(path).info["Title"] == "one"
+
+
+@pytest.mark.parametrize("content", [b"", b"a text", None])
+def test_what_is_no_picture_of_ours_stays(content, tmp_path):
+    path = tmp_path / "test1.png"
+    if content is None:
+        Image.new("L", (9, 9)).save(path)
+    else:
+        path.write_bytes(content)
+    before = path.read_bytes()
+    assert picture(None, path) == tmp_path / "test1-2.png"
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("make", [lambda path: path.mkdir(), lambda path: path.symlink_to("nowhere")])
+def test_a_folder_or_a_dangling_link_in_the_way_stays(make, tmp_path):
+    make(tmp_path / "test1.png")
+    assert picture(None, tmp_path / "test1.png") == tmp_path / "test1-2.png"
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("content, ours", [("RowId,Location\n1,12.0000\n2,3.5000\n", True), ("RowId,Location\n1,0\n", False),
+                                           ("RowId,Location\n1,12.00001\n", False), ("my notes\n", False), ("", False)])
+def test_a_submission_of_another_hand_stays(content, ours, tmp_path):
+    path = tmp_path / "submission.csv"
+    path.write_text(content)
+    written = submission.write_rows(path, np.array([1, 2]), np.array([10.0, 20.0]))
+    assert written == (path if ours else tmp_path / "submission-2.csv")
+    assert (path.read_text() == content) != ours
+    assert written.read_text() == "RowId,Location\n1,10.0000\n2,20.0000\n"
+
+
+def test_keypoints_do_not_replace_another_table(tmp_path, capsys):
+    path = tmp_path / "me.jpg-net1.csv"
+    path.write_text("x,y\n1,2\n")
+    for _ in range(2):
+        photo.write_csv(path, np.zeros((1, 30)))
+    assert path.read_text() == "x,y\n1,2\n"
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["me.jpg-net1-2.csv", "me.jpg-net1.csv"]
+    assert "me.jpg-net1-2.csv" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", ["[1, 2]", '{"a": {}}', "notes"])
+def test_another_s_net5_json_is_named_and_stays(content, tmp_path):
+    (tmp_path / "net5.json").write_text(content)
+    with pytest.raises(Problem, match="net5.json: cannot be read .*; move it away"):
+        report.best_rule(tmp_path, [1, 2])
+
+
+def test_what_stands_in_a_lock_and_what_is_named_like_our_leftovers_stays(tmp_path):
+    kept = {tmp_path / ".lock": "notes", tmp_path / "net2.npz.old.tmp": "mine", tmp_path / "net2.npz.tmp": "mine"}
+    for path, text in kept.items():
+        path.write_text(text)
+    (tmp_path / "net2.npz.ab12_xyz.tmp").touch()  # of a killed run
+    with files.locked(tmp_path):
+        pass
+    assert {path: path.read_text() for path in tmp_path.iterdir()} == kept
+
+
+def test_drawn_csvs_do_not_replace_kaggle_s(tmp_path, capsys):
+    (tmp_path / "test.csv").write_text("Kaggle's")
+    with pytest.raises(SystemExit) as ended:
+        draw.main([str(tmp_path), "--rows", "1"])
+    assert ended.value.code == 2 and "test.csv is there already; name another folder" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["test.csv"]
+    with pytest.raises(SystemExit):
+        draw.main(["--sheet", str(tmp_path / "test.csv")])
+    assert (tmp_path / "test.csv").read_text() == "Kaggle's"
+
+
+# --- names of nets and folders ---
+
+@pytest.mark.parametrize("name, label, path", [
+    ("net1", "net1", "M/net1.npz"), ("net1.npz", "net1", "M/net1.npz"), ("net1.py", "net1", "M/net1.npz"),
+    ("net1.checkpoint.npz", "net1", "M/net1.npz"), ("net1-plain", "net1-plain", "M/net1-plain.npz"),
+    ("a/net1.npz", "a/net1", "a/net1.npz"), ("b.c/net1", "b.c/net1", "b.c/net1.npz"), ("my.net", "my.net", "M/my.net.npz")])
+def test_a_net_is_named_as_one_likes(name, label, path, tmp_path):
+    found, where = models.named(tmp_path / "M", name)
+    assert (found, str(where).replace(str(tmp_path) + "/", "")) == (label, path)
+
+
+def test_a_net_that_is_not_there_is_named_with_those_that_are(tmp_path):
+    with pytest.raises(Problem, match="net1-plain.npz: not found; train it first: python net1.py$"):
+        models.read(tmp_path / "net1-plain.npz")
+    with pytest.raises(Problem, match="mine.npz: not found; .* holds no trained net$"):
+        models.read(tmp_path / "mine.npz")
+    (tmp_path / "net3.npz").touch()
+    with pytest.raises(Problem, match="mine.npz: not found; .* holds net3$"):
+        models.read(tmp_path / "mine.npz")
+
+
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for option in ("--data", "--models", "--out", "--groups"):
+        name = option[2:]
+        args = cli.parser("", name).parse_args([option + "=~/x"])
+        assert getattr(args, name) == tmp_path / "x"
+    with pytest.raises(SystemExit):
+        cli.parser("", "data").parse_args(["--data=~nobody-of-this-name/x"])
+
+
+@pytest.mark.parametrize("option", ["--out", "--models"])
+def test_a_file_is_no_folder(option, tmp_path, capsys):
+    (tmp_path / "a.png").touch()
+    with pytest.raises(SystemExit) as ended:
+        cli.parser("", option[2:]).parse_args([option, str(tmp_path / "a.png")])
+    assert ended.value.code == 2 and "a.png is a file; name a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--box", "-10,0,90,90"], ["--box=-10,0,90,90"], ["--box", "-10,-5,90,90", "--seed", "3"]])
+def test_a_value_may_begin_with_a_minus(words):
+    p = cli.parser("", "seed")
+    p.add_argument("--box")
+    assert p.parse_args(words).box.startswith("-10,")
+
+
+# --- a user's photos, whole ---
+
+def test_each_photo_and_each_net_has_results_of_its_own(trained, tmp_path):  # noqa: F811
+    names = ["Screenshot 2024-01-01 at 10.32.15.png", "Screenshot 2024-01-01 at 10.32.png", "me.jpg", "me.png"]
+    face = draw.draw(1)[0][0]
+    before = {}
+    for size, name in enumerate(names, 100):
+        Image.fromarray(face).resize((size, size)).save(tmp_path / name)
+        before[name] = (tmp_path / name).read_bytes()
+    for net in ("net1", "net2"):
+        for name in names[:2]:
+            done = run("test2", net, "--models", trained[0], "--image", tmp_path / name)
+            assert (done.returncode, done.stderr) == (0, "")
+    for name in names[2:]:
+        done = run("test2", "net1.npz", "--models", trained[0], "--image", tmp_path / name, "--box", "-5,-5,90,90")
+        assert (done.returncode, done.stderr) == (0, "") and "the face in --box -5,-5,90,90" in done.stdout
+    assert {name: (tmp_path / name).read_bytes() for name in names} == before
+    results = {each.name for each in tmp_path.iterdir()} - set(names)
+    assert results == {"%s-%s.%s" % (name, net, kind) for name in names for net in ("net1", "net2")
+                       for kind in ("png", "csv") if (name, net)[0][0] == "S" or net == "net1"}
+
+
+def test_photos_of_one_name_from_two_folders_are_kept_apart(trained, tmp_path):  # noqa: F811
+    for i, place in enumerate(("a", "b")):
+        (tmp_path / place).mkdir()
+        Image.fromarray(draw.draw(2)[0][i]).save(tmp_path / place / "me.png")
+    for place in ("a", "b", "a"):
+        done = run("test2", "net1", "--models", trained[0], "--image", tmp_path / place / "me.png", "--out", tmp_path)
+        assert (done.returncode, done.stderr) == (0, "")
+    assert {each.name for each in tmp_path.glob("me*")} == {"me.png-net1.png", "me.png-net1.csv", "me.png-net1-2.png",
+                                                           "me.png-net1-2.csv"}
