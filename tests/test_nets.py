@@ -15,7 +15,7 @@ from fkp import Problem, keypoints
 @pytest.mark.parametrize("module, script, build", [
     (net1, "net1", {}), (net2, "net2", {}), (net3, "net3", {}), (net4, "net4", {"hidden": 50}),
     (net4, "net4", {"hidden": 50, "all_rows": True, "augment": True, "tuned": True}),
-    (net4, "net4", {"heatmaps": True, "all_rows": True, "augment": True})])
+    pytest.param(net4, "net4", {"heatmaps": True, "all_rows": True, "augment": True}, marks=pytest.mark.slow)])
 def test_a_net_trains_is_saved_and_predicts_the_same_when_opened(module, script, build, drawn, tmp_path):
     X, y = some_faces(drawn, flat=module in (net1, net2))
     net = module.build(epochs=1, **build)

@@ -266,6 +266,13 @@ def test_bad_input_ends_with_one_line_and_exit_code_2(options, message, tmp_path
     assert not list(tmp_path.rglob("*.npz"))
 
 
+@pytest.mark.parametrize("option", [["--tuned"], ["--hidden", "500"]])
+def test_what_dense_layers_have_does_not_go_with_heatmaps(option, tmp_path):
+    done = run("net4", "--heatmaps", *option, "--models", tmp_path)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert "--heatmaps: has no dense layers" in done.stderr
+
+
 @pytest.mark.parametrize("script, options, message", [
     ("test1", [], "net4.npz: not found; train it first: python net4.py"),
     ("net5", ["--rows", "60"], "net4.npz: not found; train it first: python net4.py"),

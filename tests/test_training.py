@@ -65,6 +65,13 @@ def augmented_net4():
     return net
 
 
+def net4_with_heatmaps():
+    net = net4.build(epochs=6, augment=True, heatmaps=True)
+    for name in net4.FILTERS:
+        setattr(net, "conv%s_num_filters" % name, 2)
+    return net
+
+
 def without_durations(net):
     return [{key: value for key, value in row.items() if key != "dur"} for row in net.train_history_]
 
@@ -75,7 +82,8 @@ def assert_same_parameters(one, other):
 
 
 @pytest.mark.parametrize("build, stop", [(small_net4, 1), (small_net4, 3), (small_net4, 5), (small_net4, 6),
-                                         (augmented_net4, 3)])
+                                         (augmented_net4, 3),
+                                         pytest.param(net4_with_heatmaps, 3, marks=pytest.mark.slow)])
 def test_a_resumed_run_is_the_uninterrupted_one_to_the_bit(build, stop, pictures, tmp_path):
     whole = run(build, pictures, tmp_path / "whole.npz")
     with pytest.raises(KeyboardInterrupt):
