@@ -44,6 +44,30 @@ def _drawn_faces():
     return load.Faces(images, load.split_schemes(keypoints), None, origin)
 
 
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    """A folder with Kaggle-like CSVs of drawn faces: 60 for training, 12 for testing."""
+    from fkp.data import draw
+    path = tmp_path_factory.mktemp("csvs")
+    draw.write_csvs(path, rows=60)
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory, folder):
+    """A folder with all nets, trained for an epoch by their scripts, and what they printed."""
+    from running import NETS, run
+    models = tmp_path_factory.mktemp("models")
+    out = {}
+    for net in NETS:
+        options = ["--out", models] if net == "net5" else []
+        done = run(net, "--epochs", 1, "--data", folder, "--models", models, *options)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+        out[net] = done.stdout
+    return models, out
+
+
 @pytest.fixture
 def set_threads():
     """A function that sets how many threads our Ops use; the old number comes back."""
@@ -80,3 +104,16 @@ def assert_same_run(*paths):
     assert [p.tobytes() for p in a] == [p.tobytes() for p in b]
     assert ([(row["train_loss"], row["valid_loss"]) for row in one["history"]]
             == [(row["train_loss"], row["valid_loss"]) for row in other["history"]])
+
+
+@pytest.fixture
+def own_cache_folder(tmp_path, monkeypatch):
+    """The user's cache folder, empty."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def training(tmp_path):
+    """A small training.csv."""
+    from csvs import training_lines, write
+    return write(tmp_path / "training.csv", training_lines())

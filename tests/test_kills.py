@@ -35,14 +35,6 @@ def start(folder, models):
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    from fkp.data import draw
-    path = tmp_path_factory.mktemp("csvs")
-    draw.write_csvs(path, rows=60)
-    return path
-
-
 def test_killed_at_any_moment_a_run_ends_as_if_nothing_had_happened(folder, tmp_path):
     whole = start(folder, tmp_path / "whole")
     _, err = whole.communicate(timeout=300)
