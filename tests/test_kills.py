@@ -13,6 +13,8 @@ from conftest import ROOT, assert_same_run
 from fkp import files
 from fkp.training.checkpoint import checkpoint_path
 
+pytestmark = pytest.mark.slow
+
 KILLS = int(os.environ.get("FKP_KILLS", 3))
 EPOCHS = 40
 # net2 with a checkpoint after every epoch, so that many kills fall into the writing of one

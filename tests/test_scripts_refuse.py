@@ -8,6 +8,8 @@ import pytest
 from conftest import ROOT
 from running import run, stop_at_epoch
 
+pytestmark = pytest.mark.slow
+
 
 ROWS = ["--rows", "60"]
 

@@ -5,6 +5,8 @@ from running import assert_picture, run
 
 from fkp import cascade, cli, models
 
+pytestmark = pytest.mark.slow
+
 
 def test_test1_shows_faces_and_writes_a_submission(trained, folder, tmp_path):
     done = run("test1", "--data", folder, "--models", trained[0], "--out", tmp_path)

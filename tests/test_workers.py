@@ -18,6 +18,8 @@ from fkp import Problem, cascade, files, models, workers
 from fkp.training import checkpoint
 from fkp.cascade import predict
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def lessons_for(drawn):
