@@ -9,6 +9,7 @@ from collections import namedtuple
 
 import numpy as np
 
+NUMPY_2 = np.lib.NumpyVersion(np.__version__) >= "2.0.0"
 PYTHON_312 = sys.version_info >= (3, 12)
 Module = namedtuple("Module", "name is_gone stand_in")
 Attribute = namedtuple("Attribute", "owner name stand_in")
@@ -61,6 +62,8 @@ MODULES = [
     Module("numpy.distutils.__config__", PYTHON_312, lambda: module("numpy.distutils.__config__", blas_opt_info={})),
     Module("numpy.distutils.misc_util", PYTHON_312, lambda: module(
         "numpy.distutils.misc_util", get_numpy_include_dirs=lambda: [np.get_include()])),
+    # Dropped by NumPy 2.5, deprecated by 2.0; theano.gpuarray.linalg asks for LinAlgError.
+    Module("numpy.linalg.linalg", NUMPY_2, lambda: np.linalg),
     # Dropped by Python 3.12; theano.tests.breakpoint imports it and never uses it.
     Module("imp", PYTHON_312, lambda: module("imp")),
 ]
@@ -89,8 +92,6 @@ ATTRIBUTES = [
     Attribute("numpy", "ComplexWarning", getattr(np, "exceptions", np).ComplexWarning),
     # Renamed by NumPy 2; theano.gof.cc asks for NumPy's C version.
     Attribute("numpy", "core", getattr(np, "_core", None)),
-    # Dropped by NumPy 2.5; theano.gpuarray.linalg asks for LinAlgError.
-    Attribute("numpy.linalg", "linalg", np.linalg),
 ]
 
 

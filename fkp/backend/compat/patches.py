@@ -1,8 +1,6 @@
 """What changes in modules of Theano, Lasagne and nolearn once Python has loaded them."""
 import sys
 
-import numpy as np
-
 from . import estimator, names, numpy2, theano_cache
 
 
@@ -21,18 +19,17 @@ def without_c(scan_module):
     sys.modules[scan_module.__name__ + ".scan_perform_ext"] = None
 
 
-NUMPY2 = np.lib.NumpyVersion(np.__version__) >= "2.0.0"
 # (module, what changes, where)
 PATCHES = [
     ("theano.tensor.signal", old_pooling, True),
     ("theano.gof.op", theano_cache.steady_digest, True),
     ("theano.gof.cc", theano_cache.steady_key, True),
-    ("theano.scan_module", without_c, NUMPY2 or sys.version_info >= (3, 11)),
-    ("theano.gof.cmodule", numpy2.old_c_names, NUMPY2),
-    ("theano.misc.safe_asarray", numpy2.wrapping_integers, NUMPY2),
-    ("theano.tensor.raw_random", numpy2.own_random_states, NUMPY2),
-    ("theano.tensor.opt", numpy2.keep_unsigned_negation, NUMPY2),
-    ("theano.tensor.subtensor", numpy2.increments_without_c, NUMPY2),
+    ("theano.scan_module", without_c, names.NUMPY_2 or sys.version_info >= (3, 11)),
+    ("theano.gof.cmodule", numpy2.old_c_names, names.NUMPY_2),
+    ("theano.misc.safe_asarray", numpy2.wrapping_integers, names.NUMPY_2),
+    ("theano.tensor.raw_random", numpy2.own_random_states, names.NUMPY_2),
+    ("theano.tensor.opt", numpy2.keep_unsigned_negation, names.NUMPY_2),
+    ("theano.tensor.subtensor", numpy2.increments_without_c, names.NUMPY_2),
     ("nolearn.lasagne.base", estimator.restore, True),
 ]
 
