@@ -1,21 +1,17 @@
 """The command line that every script shares: the same options, the same exit codes."""
 import argparse
-import os
 import re
 import signal
 import sys
 import textwrap
 from pathlib import Path
 
-from fkp import ROOT, Problem, backend
+from fkp import ROOT, backend, endings
+from fkp.endings import Terminated
 
 SEED = 42
 MODELS = ROOT / "models"
 SHIPPED = MODELS / "drawn"   # nets trained on drawn faces, part of this collection
-
-
-class Terminated(BaseException):
-    """SIGTERM, as an exception: finally blocks run, nothing catches it by accident."""
 
 
 class Help(argparse.RawDescriptionHelpFormatter):
@@ -118,7 +114,7 @@ TRAINING = ("data", "models", "epochs", "seed", "rows", "groups", "resume", "for
 
 
 def run(main):
-    """Call `main()` and end the process with 0, 2 (a Problem), 130 (Ctrl-C) or 143 (SIGTERM)."""
+    """Call `main()` and end the process with 0, 2 (a Problem), 130 (Ctrl-C) or 143 (SIGTERM): see `endings`."""
     def terminate(number, frame):
         raise Terminated
     signal.signal(signal.SIGTERM, terminate)
@@ -126,21 +122,9 @@ def run(main):
         main()
         sys.stdout.flush()
         code = 0
-    except Problem as problem:
-        code = _say(2, "%s: %s" % (Path(sys.argv[0]).name, problem))
-    except KeyboardInterrupt:
-        code = _say(130, "Interrupted.")
-    except Terminated:
-        code = _say(143, "Terminated.")
-    except BrokenPipeError:  # the reader of our output has gone, as in `... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 141
+    except (Exception, KeyboardInterrupt, Terminated) as error:
+        code = endings.end(error)
     sys.exit(code)
-
-
-def _say(code, line):
-    print("\r" + line if sys.stderr.isatty() else line, file=sys.stderr)
-    return code
 
 
 def greet(args, origin):

@@ -1,36 +1,66 @@
 """How a script ends: one line on stderr and an exit code, also where its imports fail.  Runs on any Python."""
+import errno
 import os
 import sys
 
-from . import Problem
+from . import ROOT, Problem
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+NO_OUTPUT = (errno.ENOSPC, errno.EIO, errno.EBADF)  # of a file without a name: our files' errors are Problems
+
+
+class Terminated(BaseException):
+    """SIGTERM, as an exception: finally blocks run, nothing catches it by accident."""
 
 
 def of(error):
-    """(exit code, line) for an exception that is the user's to mend or the user's wish; None for any other."""
+    """(exit code, line or None) for what the user can mend or wished for; None for any other exception."""
+    name = os.path.basename(sys.argv[0])
     if isinstance(error, Problem):
-        return 2, "%s: %s" % (os.path.basename(sys.argv[0]), error)
+        return 2, "%s: %s" % (name, error)
     if isinstance(error, KeyboardInterrupt):
         return 130, "Interrupted."
+    if isinstance(error, Terminated):
+        return 143, "Terminated."
+    if isinstance(error, MemoryError):
+        return 2, ("%s: there is not enough memory%s; close other programs, or take fewer rows with --rows"
+                   % (name, " (%s)" % " ".join(str(error).split()) if str(error) else ""))
+    if isinstance(error, BrokenPipeError):  # the reader of our output has gone, as in `... | head`
+        return 141, None
+    if isinstance(error, OSError) and error.errno in NO_OUTPUT and error.filename is None:
+        return 2, "%s: the output cannot be written (%s); send it elsewhere" % (name, error.strerror)
     return None
 
 
-def say(line):
-    """One line on stderr; on a terminal over the ^C that stands there."""
-    print("\r" + line if sys.stderr.isatty() else line, file=sys.stderr)
+def end(error):
+    """Say why the script ends; its exit code.  Raises what is nobody's but ours to mend."""
+    ending = of(error)
+    if ending is None:
+        raise error
+    if isinstance(error, OSError):  # Python would write what is left, and complain again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    code, line = ending
+    if line and sys.stderr:
+        print("\r" + line if sys.stderr.isatty() else line, file=sys.stderr)  # over the ^C that stands there
+    return code
+
+
+def prepare_output():
+    """Whatever a terminal cannot show, such as a strange file's name, is escaped; a closed stdout takes all."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def watch_imports():
     """Let the scripts of this folder end with one line before their `main` runs; a notebook keeps its exceptions."""
     script = getattr(sys.modules["__main__"], "__file__", None)
-    if script and os.path.dirname(os.path.abspath(script)) == ROOT and sys.excepthook is sys.__excepthook__:
+    if script and os.path.dirname(os.path.abspath(script)) == str(ROOT) and sys.excepthook is sys.__excepthook__:
+        prepare_output()
         sys.excepthook = _end
 
 
 def _end(kind, error, traceback):
-    ending = of(error)
-    if ending is None:
+    if of(error) is None:
         return sys.__excepthook__(kind, error, traceback)
-    say(ending[1])
-    raise SystemExit(ending[0])  # Python ends with this code
+    raise SystemExit(end(error))  # Python ends with this code

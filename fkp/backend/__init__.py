@@ -13,12 +13,14 @@ def prepare():
     """What happens before the first net is built, in the only order that works.  Raises NotReady, a Problem."""
     checks.check_python()      # first: nothing below need parse on an older one
     checks.check_compiler()    # before Theano looks for it, and says less
+    checks.check_threads()     # before OpenMP is loaded, with our library or Theano's
     from . import settings
     settings.apply()           # before NumPy: its OpenBLAS reads the number of threads when it is loaded
     from . import compat, gpu  # imports NumPy
     compat.install()           # before Theano, Lasagne and nolearn, which ask for the old names
     gpu.listen()               # before Theano, which reports a GPU that does not start when it is imported
-    from . import start        # imports the three
+    checks.import_theano()     # before Lasagne, which takes any error of Theano's for an old release
+    from . import start        # imports Lasagne and nolearn
     gpu.prepare()              # before our Ops: they are for the CPU only
     start.start()
 

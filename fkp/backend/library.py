@@ -76,7 +76,7 @@ def _build(compiler, headers, onednn, target):
         objects = [str(Path(folder) / (source.stem + ".o")) for source in sorted(SOURCES.glob("*.cpp"))]
         _run_all([_compile(compiler, headers, source, folder) for source in sorted(SOURCES.glob("*.cpp"))])
         library = str(Path(folder) / target.name)
-        _run_all([[compiler, "-shared", *FLAGS, *objects, str(onednn), "-Wl,-rpath,%s" % onednn.parent,
+        _run_all([[compiler, "-shared", *FLAGS, *objects, str(onednn), "-Xlinker", "-rpath", "-Xlinker", str(onednn.parent),
                    "-Wl,-soname,%s" % target.name, "-o", library]])
         os.replace(library, str(target))
 

@@ -2,6 +2,8 @@
 import configparser
 import importlib.util
 import os
+import shlex
+import tempfile
 from pathlib import Path
 
 from . import checks
@@ -20,7 +22,7 @@ def apply():
         if "OMP_WAIT_POLICY" not in os.environ:
             os.environ.setdefault("GOMP_SPINCOUNT", "100000")
     chosen = _in_theanorc()
-    flags = ["%s=%s" % item for item in _defaults().items() if item[0] not in chosen]
+    flags = ["%s=%s" % (name, shlex.quote(value)) for name, value in _defaults().items() if name not in chosen]
     os.environ["THEANO_FLAGS"] = ",".join(flags + [os.environ.get("THEANO_FLAGS", "")]).rstrip(",")
 
 
@@ -35,7 +37,7 @@ def mode():
 def _defaults():
     flags = {
         "floatX": "float32",
-        "base_compiledir": str(_cache_home() / "facial-keypoints" / "theano"),
+        "base_compiledir": _compiled(),
         "blas.ldflags": scipy_blas(),
         "allow_gc": "False" if _memory() > ROOMY else None,
     }
@@ -47,8 +49,17 @@ def _memory():
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 0
 
 
-def _cache_home():
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+def _compiled():
+    """Folder of Theano's compiled modules; raises NotReady where it cannot be written."""
+    folder = "your home folder"
+    try:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "facial-keypoints" / "theano"
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home folder
+        raise checks.NotReady("%s cannot be written (%s), where compiled code is kept: name another folder with "
+                              "XDG_CACHE_HOME=DIR" % (folder, getattr(error, "strerror", None) or error)) from None
+    return str(folder)
 
 
 def scipy_blas(ours=()):
@@ -56,7 +67,7 @@ def scipy_blas(ours=()):
     package = importlib.util.find_spec("scipy")
     for folder in Path(package.origin).parent.parent.glob("scipy.libs"):
         for library in sorted([*folder.glob("libopenblas*.so"), *folder.glob("libscipy_openblas*.so")]):
-            flags = ["-L%s" % folder, "-l%s" % library.name[len("lib"):-len(".so")]]
+            flags = [shlex.quote("-L%s" % folder), "-l%s" % library.name[len("lib"):-len(".so")]]
             if library.name.startswith("libscipy_"):  # since SciPy 1.13 its functions have a prefix
                 flags += ["-D%s_=scipy_%s_" % (name, name) for name in BLAS if name not in ours]
             return " ".join(flags)
@@ -64,9 +75,21 @@ def scipy_blas(ours=()):
 
 
 def _in_theanorc():
-    """Names such as 'floatX' or 'blas.ldflags' that the user's .theanorc sets."""
+    """Names such as 'floatX' or 'blas.ldflags' that the user's .theanorc sets; raises NotReady if it is damaged."""
     parser = configparser.ConfigParser(interpolation=None)
     parser.optionxform = str
-    parser.read(os.path.expanduser(name) for name in os.environ.get("THEANORC", "~/.theanorc").split(os.pathsep))
+    for name in os.environ.get("THEANORC", "~/.theanorc").split(os.pathsep):
+        try:
+            parser.read(os.path.expanduser(name))
+        except (configparser.Error, UnicodeError, OSError) as error:
+            raise checks.NotReady("%s: %s" % (os.path.expanduser(name), _what_is_wrong(error))) from None
     return {option if section == "global" else "%s.%s" % (section, option)
             for section in parser.sections() for option in parser[section]}
+
+
+def _what_is_wrong(error):
+    if isinstance(error, UnicodeError) or "\\ufeff" in str(error):
+        return "Theano cannot read its letters; save it as UTF-8 without a byte order mark (BOM)"
+    if isinstance(error, configparser.MissingSectionHeaderError):
+        return "line %d stands in no section; begin the file with a line [global]" % error.lineno
+    return "Theano cannot read it (%s)" % " ".join(str(error).split())

@@ -1,5 +1,6 @@
 """Decides whether oneDNN runs, and says so."""
 import os
+import shlex
 
 import lasagne.layers
 import lasagne.objectives
@@ -50,7 +51,7 @@ def _link(folder):
     """Put our sgemm_ (oneDNN's product) before the rest of the BLAS that settings.py chose."""
     flags = theano.config.blas.ldflags
     if flags and flags == settings.scipy_blas():
-        theano.config.blas.ldflags = "-L%s -lfkp %s" % (folder, settings.scipy_blas(ours=["sgemm"]))
+        theano.config.blas.ldflags = "%s -lfkp %s" % (shlex.quote("-L%s" % folder), settings.scipy_blas(ours=["sgemm"]))
 
 
 def _install():

@@ -1,4 +1,5 @@
 """What changes in modules of Theano, Lasagne and nolearn once Python has loaded them."""
+import shlex
 import sys
 
 from . import estimator, names, numpy2, theano_cache
@@ -19,11 +20,30 @@ def without_c(scan_module):
     sys.modules[scan_module.__name__ + ".scan_perform_ext"] = None
 
 
+class Quoted(str):
+    """Flags whose `split` leaves quoted spaces alone."""
+
+    def split(self):
+        return shlex.split(self)
+
+
+def quoted_paths(blas):
+    """Theano cuts blas.ldflags at every space, and the linker its option at commas; folders have both in their names."""
+    plain = blas._ldflags
+
+    def _ldflags(ldflags_str, **kinds):
+        return [flag for flag in plain(ldflags_str=Quoted(ldflags_str), **kinds)
+                if not flag.startswith("-Wl,-rpath,") or flag.count(",") == 2]  # without: SciPy has loaded the library
+
+    blas._ldflags = _ldflags
+
+
 # (module, what changes, where)
 PATCHES = [
     ("theano.tensor.signal", old_pooling, True),
     ("theano.gof.op", theano_cache.steady_digest, True),
     ("theano.gof.cc", theano_cache.steady_key, True),
+    ("theano.tensor.blas", quoted_paths, True),
     ("theano.scan_module", without_c, names.NUMPY_2 or sys.version_info >= (3, 11)),
     ("theano.gof.cmodule", numpy2.old_c_names, names.NUMPY_2),
     ("theano.misc.safe_asarray", numpy2.wrapping_integers, names.NUMPY_2),
