@@ -1,5 +1,6 @@
 """The command line that every script shares: the same options, the same exit codes."""
 import argparse
+import os
 import re
 import signal
 import sys
