@@ -9,7 +9,7 @@ import theano.tensor as T
 from lasagne.layers import DenseLayer, DropoutLayer, InputLayer
 
 from fkp.backend import ops, settings, start
-from fkp.backend.ops import groups, native, nesterov, substitute
+from fkp.backend.ops import activation, groups, native, nesterov, substitute
 from tests.test_backend_stage import close, kinds, numbers
 
 pytestmark = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)
@@ -249,3 +249,24 @@ def test_theanos_own_products_run_on_it():
     function = theano.function([a, b], T.dot(a, b))
     close(function(numbers(4, 5), numbers(5, 6)), numbers(4, 5) @ numbers(5, 6))
     assert settings.scipy_blas(ours=["sgemm"]) in theano.config.blas.ldflags
+
+
+def to_bfloat16(x):
+    """Rounded to nearest, ties to even, in whole numbers."""
+    bits = np.ascontiguousarray(x, np.float32).view(np.uint32)
+    return ((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).view(np.float32).astype(np.float64)
+
+
+@pytest.mark.skipif(start.reason is None and native.LIBRARY.fkp_isa() & start.BF16 != start.BF16,
+                    reason="this processor has no bfloat16")
+@pytest.mark.parametrize("rows, inputs, units", [(1, 3, 5), (128, 1000, 30), (7, 33, 1), (64, 500, 257)])
+def test_in_bfloat16_the_factors_are_rounded_to_nearest_and_the_sums_are_exact(rows, inputs, units):
+    x, weights, gy = numbers(rows, inputs), numbers(inputs, units, seed=2), numbers(rows, units, seed=4)
+    x[0, 0] = np.uint32(0x3F808000).view(np.float32)  # half way between two: rounded to the even one
+    inputs, gradient = [T.matrix(), T.matrix(), T.vector()], T.matrix()
+    y = ops.Dense(activation.LINEAR, bf16=True)(*inputs)
+    function = theano.function([*inputs, gradient], [y, *T.grad(None, inputs[:2], known_grads={y: gradient})])
+    found = function(x, weights, np.zeros(units, np.float32), gy)
+    a, b, g = map(to_bfloat16, (x, weights, gy))
+    for ours, exact, sums in zip(found, (a @ b, g @ b.T, a.T @ g), (abs(a) @ abs(b), abs(g) @ abs(b.T), abs(a.T) @ abs(g))):
+        assert (abs(ours - exact) <= 1e-5 * sums + 1e-30).all()

@@ -1,4 +1,5 @@
 #include "multiply.h"
+#include "common.h"
 #include "kernels.h"
 #include "signals.h"
 #include <omp.h>
@@ -13,10 +14,11 @@ namespace {
 
 using dnnl::memory;
 
+typedef memory::data_type Type;
+
 // A dense matrix of `rows` x `columns`, or its transpose in memory.
-memory::desc matrix(int64_t rows, int64_t columns, bool transposed) {
-    return memory::desc({rows, columns}, memory::data_type::f32,
-                        transposed ? memory::dims{1, rows} : memory::dims{columns, 1});
+memory::desc matrix(int64_t rows, int64_t columns, bool transposed, Type type) {
+    return memory::desc({rows, columns}, type, transposed ? memory::dims{1, rows} : memory::dims{columns, 1});
 }
 
 constexpr int64_t SMALL = 1 << 20;  // multiplications below which a second thread costs more than it helps
@@ -81,18 +83,40 @@ void in_float32(const Product& p) {
           p.transpose_b ? p.k : p.n, 0.f, p.c, p.n);
 }
 
-// oneDNN rounds the factors to bfloat16 itself (`fpmath_mode`) and keeps its primitives in a cache of its own.
-void in_bfloat16(const Product& p) {
+dnnl::matmul::primitive_desc described(const Product& p, Type factors) {
     dnnl::primitive_attr attributes;
-    attributes.set_fpmath_mode(dnnl::fpmath_mode::bf16);
-    const memory::desc a = matrix(p.m, p.k, p.transpose_a), b = matrix(p.k, p.n, p.transpose_b),
-                       c = matrix(p.m, p.n, false);
-    const dnnl::matmul::primitive_desc found(engine(), a, b, c, attributes);
+    if (factors == Type::f32) attributes.set_fpmath_mode(dnnl::fpmath_mode::bf16);
+    return {engine(), matrix(p.m, p.k, p.transpose_a, factors), matrix(p.k, p.n, p.transpose_b, factors),
+            matrix(p.m, p.n, false, Type::f32), attributes};
+}
+
+// A factor as the product takes it: in place, or rounded into `room`.
+memory factor(const float* from, const memory::desc& wanted, bool transposed, Scratch& room, dnnl::stream& stream) {
+    if (wanted.get_data_type() == Type::f32) return memory(wanted, engine(), const_cast<float*>(from));
+    const memory::dims dims = wanted.get_dims();
+    memory exact(matrix(dims[0], dims[1], transposed, Type::f32), engine(), const_cast<float*>(from));
+    memory rounded(wanted, engine(), room.bytes(wanted.get_size()));
+    dnnl::reorder(exact, rounded).execute(stream, exact, rounded);
+    return rounded;
+}
+
+// With AMX oneDNN rounds the factors itself as it multiplies (`fpmath_mode`), sooner than a pass before; without, it
+// would multiply in float32 then.
+bool rounds_itself() {
+    static const bool amx = (int(dnnl::get_effective_cpu_isa()) & int(dnnl::cpu_isa::avx512_core_amx)) ==
+                            int(dnnl::cpu_isa::avx512_core_amx);
+    return amx;
+}
+
+// oneDNN keeps the primitives in a cache of its own.
+void in_bfloat16(const Product& p) {
+    static thread_local Scratch a, b;
+    const auto found = described(p, rounds_itself() ? Type::f32 : Type::bf16);
     if (!std::strstr(found.impl_info_str(), "brg")) return in_float32(p);  // see signals.h
     dnnl::stream stream(engine());
-    dnnl::matmul(found).execute(stream, {{DNNL_ARG_SRC, memory(a, engine(), const_cast<float*>(p.a))},
-                                         {DNNL_ARG_WEIGHTS, memory(b, engine(), const_cast<float*>(p.b))},
-                                         {DNNL_ARG_DST, memory(c, engine(), p.c)}});
+    dnnl::matmul(found).execute(stream, {{DNNL_ARG_SRC, factor(p.a, found.src_desc(), p.transpose_a, a, stream)},
+                                         {DNNL_ARG_WEIGHTS, factor(p.b, found.weights_desc(), p.transpose_b, b, stream)},
+                                         {DNNL_ARG_DST, memory(found.dst_desc(), engine(), p.c)}});
     stream.wait();
 }
 
