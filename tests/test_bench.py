@@ -54,7 +54,7 @@ def test_any_speed_measures_every_way():
     printed = run("bench/any_speed.py", "--nets", "mnist-mlp", "--rounds", 1, "--seconds", 0)
     (row,) = [line for line in printed.splitlines() if line.startswith("| mnist-mlp |")]
     numbers = [cell for cell in row.split("|") if cell.strip().replace(".", "").isdecimal()]
-    assert len(numbers) == (4 if start.reason is None else 1)  # ours, stock, no PyTorch, one ratio
+    assert len(numbers) == (3 if start.reason is None else 1)  # ours, stock, their ratio
 
 
 def test_both_sides_of_any_speed_know_every_layer():

@@ -50,7 +50,7 @@ def find_group(first, consumers, wanted):
         staged = not isinstance(activation, (str, type(None))) and halves(pool)
         build, members = (build_stage, [first, pool]) if staged else (build_convolution, [first])
         dropout = dropout_after(pool, only_consumer) if staged else None
-    elif untouched(first, DenseLayer) and first.b is not None:
+    elif untouched(first, DenseLayer):
         build, members, activation = build_dense, [first], activation_of(first, wanted)
         dropout = dropout_after(first, only_consumer) if activation == RECTIFIER else None
     else:
@@ -107,9 +107,14 @@ def fits(*expressions):
     return all(isinstance(getattr(one, "type", None), T.TensorType) and one.dtype == "float32" for one in expressions)
 
 
+def bias_of(layer, count):
+    """A layer's biases; zeros where it has none."""
+    return T.zeros((count,), "float32") if layer.b is None else layer.b
+
+
 def build_stage(group, before, deterministic):
     conv = group.members[0]
-    bias = T.zeros((conv.num_filters,), "float32") if conv.b is None else conv.b
+    bias = bias_of(conv, conv.num_filters)
     if not fits(before, conv.W, bias) or before.ndim != 4:
         return None
     drop, state = dropped(group, deterministic)
@@ -134,11 +139,12 @@ def build_convolution(group, before, deterministic):
 def build_dense(group, before, deterministic):
     """A nonlinearity that our Op has not is Theano's own."""
     dense = group.members[0]
-    if not fits(before, dense.W, dense.b) or before.ndim < 2:
+    bias = bias_of(dense, dense.num_units)
+    if not fits(before, dense.W, bias) or before.ndim < 2:
         return None
     drop, state = dropped(group, deterministic)
     op = Dense(LINEAR if group.activation is None else group.activation, drop, precision == "bfloat16")
-    y = remember(op(before, dense.W, dense.b, *state), state)
+    y = remember(op(before, dense.W, bias, *state), state)
     return dense.nonlinearity(y) if group.activation is None else y
 
 

@@ -3,6 +3,8 @@
 What our Ops do not take (another type than float32, groups, three dimensions,
 pools whose window is not a constant) stays Theano's own.
 """
+from collections import Counter
+
 import theano.tensor as T
 from theano.gof import local_optimizer
 from theano.gof.opt import copy_stack_trace
@@ -19,6 +21,13 @@ from . import (LINEAR, BatchNormTrain, BatchNormTrainGradient, Convolution, Conv
 CONVOLUTIONS = {AbstractConv2d: Convolution, AbstractConv2d_gradWeights: ConvolutionWeights,
                 AbstractConv2d_gradInputs: ConvolutionInputs}
 NORMALISATIONS = {AbstractBatchNormTrain: BatchNormTrain, AbstractBatchNormTrainGrad: BatchNormTrainGradient}
+
+_served = Counter()   # how often each of our Ops took the place of Theano's
+
+
+def line():
+    """What the rewrites put on oneDNN so far."""
+    return ", ".join("%d x %s" % (n, name) for name, n in _served.items()) or "nothing"
 
 
 def register():
@@ -38,6 +47,7 @@ def in_place_of(node, output):
     """What a rewrite returns: the output with the type of the old one."""
     output = T.patternbroadcast(output, node.outputs[0].broadcastable)
     copy_stack_trace(node.outputs[0], output)
+    _served[type(node.op).__name__] += 1
     return [output]
 
 

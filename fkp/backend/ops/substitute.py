@@ -11,7 +11,7 @@ import theano
 import theano.tensor as T
 from lasagne.layers import InputLayer, MergeLayer
 
-from . import OURS, Nesterov, Upscale
+from . import OURS, Nesterov, Upscale, census
 from .groups import find_groups
 from .pool import theanos_repeat
 
@@ -58,6 +58,7 @@ def walk(layers, found, groups, kwargs):
         except KeyError:
             return False
         expression = group and group.build(group, before, kwargs.get("deterministic", False))
+        census.note(members, before, expression is not None)
         if expression is None:
             for member in members:
                 before = member.get_output_for(before, **kwargs)

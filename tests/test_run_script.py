@@ -1,0 +1,115 @@
+"""python -m fkp.backend SCRIPT: scripts of 2014 run unmodified."""
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fkp.backend import start
+
+ROOT = Path(__file__).resolve().parent.parent
+OLD_NAMES = """
+import sys
+import joblib
+import numpy as np
+import pandas
+import theano.tensor.signal.downsample as downsample
+from collections import Iterable, Mapping
+from sklearn.cross_validation import KFold, StratifiedKFold, train_test_split
+from sklearn.externals import joblib as old
+from sklearn.externals.joblib import dump
+from sklearn.grid_search import GridSearchCV
+
+assert old is joblib and dump is joblib.dump and np.float is float
+assert [len(part) for part in train_test_split(range(10), test_size=.2)] == [8, 2]
+assert [len(test) for _, test in KFold(10, 5)] == [2] * 5
+table = pandas.DataFrame({"a": [1, 2], "b": [3, 4]}, index=["r", "s"])
+assert (table.ix["r", "a"], table.ix[1, 1], table.ix[0, "b"]) == (1, 4, 3)
+table.ix["s", "b"] = 7
+assert table.b.tolist() == [3, 7] and table.ix[:1].a.tolist() == [1] and table.a.ix[1] == 2
+"""
+NET = """
+import lasagne
+import numpy as np
+import theano
+import theano.tensor as T
+from beside import numbers
+from lasagne.layers import Conv2DLayer, DenseLayer, InputLayer, MaxPool2DLayer, get_output
+
+class Mine(DenseLayer):
+    def get_output_for(self, input, **kwargs):
+        return 2 * super().get_output_for(input, **kwargs)
+
+x = T.tensor4()
+net = Conv2DLayer(InputLayer((None, 1, 8, 8)), 4, 3, name="conv1")
+net = Mine(DenseLayer(MaxPool2DLayer(net, 2, name="pool1"), 5), 3, name="output")
+print(theano.function([x], get_output(net, x))(numbers).shape)
+"""
+
+
+def run(script, *arguments, **environment):
+    return subprocess.run([sys.executable, "-m", "fkp.backend", str(script), *arguments], cwd=ROOT, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(os.environ, **environment))
+
+
+@pytest.fixture
+def script(tmp_path):
+    def write(text):
+        (tmp_path / "script.py").write_text(text)
+        return tmp_path / "script.py"
+    return write
+
+
+def test_old_names_are_back_and_arguments_arrive(script):
+    done = run(script(OLD_NAMES + "print(sys.argv[1:], __name__)"), "--rows", "3")
+    assert (done.returncode, done.stdout) == (0, "['--rows', '3'] __main__\n"), done.stderr
+
+
+@pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run")
+def test_one_line_says_which_layers_are_on_onednn_and_why_others_are_not(script):
+    path = script(NET)
+    path.with_name("beside.py").write_text("import numpy\nnumbers = numpy.ones((2, 1, 8, 8), 'float32')")
+    done = run(path)
+    assert (done.returncode, done.stdout) == (0, "(2, 3)\n"), done.stderr
+    assert done.stderr.splitlines()[1:] == [
+        "fkp.backend: layers on oneDNN: conv1, pool1, DenseLayer; Theano's own: output (its get_output_for is not "
+        "Lasagne's)"]
+
+
+@pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run")
+def test_graphs_without_layers_are_counted(script):
+    done = run(script("import theano, theano.tensor as T\nx, w = T.tensor4(), T.tensor4()\n"
+                      "theano.function([x, w], T.nnet.conv2d(x, w))"))
+    assert done.stderr.splitlines()[1:] == ["fkp.backend: no Lasagne layer was built; on oneDNN: 1 x AbstractConv2d"]
+
+
+def test_theanos_own_ops_run_it_as_well(script):
+    path = script(NET)
+    path.with_name("beside.py").write_text("import numpy\nnumbers = numpy.ones((2, 1, 8, 8), 'float32')")
+    done = run(path, FKP_ONEDNN="0")
+    assert (done.returncode, done.stdout) == (0, "(2, 3)\n"), done.stderr
+
+
+@pytest.mark.parametrize(("text", "line"), [
+    ("import os\nprint 'hello'\n", "line 2, is not Python 3 (Missing parentheses in call to 'print'"),
+    ("try:\n    pass\nexcept E, e:\n    pass\n", "line 3, is not Python 3 (multiple exception types"),
+    ("x = 0777\n", "line 1, is not Python 3 ("),
+])
+def test_python_2_is_named_in_one_line(script, text, line):
+    path = script(text)
+    done = run(path)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and not done.stdout
+    assert line in done.stderr and "2to3 -w %s" % path in done.stderr
+
+
+def test_a_missing_script_is_named():
+    done = run("/nowhere/script.py")
+    assert (done.returncode, done.stderr) == (2, "fkp.backend: /nowhere/script.py cannot be read: "
+                                                 "No such file or directory\n")
+
+
+def test_the_scripts_own_exit_code_and_errors_are_the_runs(script):
+    assert run(script("raise SystemExit(7)")).returncode == 7
+    done = run(script("1 / 0"))
+    assert done.returncode == 1 and "ZeroDivisionError: division by zero" in done.stderr.splitlines()
