@@ -130,14 +130,15 @@ def run_of(group, level, origin, args):
     return dataclasses.replace(run, preprocess=args.preprocess)
 
 
-def lesson(group, level, seen, faces, images, args):
+def task(group, level, seen, faces, images, args):
     """What `train` needs to make one specialist from what the level before saw: `seen` (n, all) in pixels, all faces."""
-    used, y, n_valid, errors = lessons.lesson(group, seen, faces)
+    lesson = lessons.lesson(group, seen, faces)
     print("--- level %d, %s: %d faces; level %d misses the centre by %.2f pixels"
-          % (level, group, len(used), level - 1, np.sqrt((errors ** 2).sum(1).mean())))
-    run = dataclasses.replace(run_of(group, level, faces.origin, args), level_before=files.fingerprint_of(y, errors))
-    return {"path": cascade.path(args.models, group, level), "X": images[used], "y": y, "n_valid": n_valid,
-            "errors": errors, "run": run}
+          % (level, group, len(lesson.rows), level - 1, np.sqrt((lesson.errors ** 2).sum(1).mean())))
+    run = dataclasses.replace(run_of(group, level, faces.origin, args),
+                              level_before=files.fingerprint_of(lesson.y, lesson.errors))
+    return {"path": cascade.path(args.models, group, level), "X": images[lesson.rows], "y": lesson.y,
+            "n_valid": lesson.n_valid, "errors": lesson.errors, "run": run}
 
 
 def train(path, X, y, n_valid, errors, run, resume, force=False, stop=None):
@@ -152,10 +153,10 @@ def train(path, X, y, n_valid, errors, run, resume, force=False, stop=None):
 
 def train_level(level, seen, faces, images, args):
     """All groups' specialists, one after the other or side by side: {group: net}."""
-    lessons = (lesson(group, level, seen, faces, images, args) for group in load.GROUPS)
+    tasks = (task(group, level, seen, faces, images, args) for group in load.GROUPS)
     if args.jobs == 1 and args.scheduler is None:
-        return {group: train(resume=args.resume, force=args.force, **each) for group, each in zip(load.GROUPS, lessons)}
-    workers.train("net5", list(lessons), args)
+        return {group: train(resume=args.resume, force=args.force, **each) for group, each in zip(load.GROUPS, tasks)}
+    workers.train("net5", list(tasks), args)
     return {group: load.open_net(cascade.path(args.models, group, level)) for group in load.GROUPS}
 
 

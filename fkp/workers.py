@@ -22,8 +22,8 @@ CONNECT_SECONDS = 10            # for the Dask scheduler to answer
 one_at_a_time = threading.Lock()  # a Dask worker may have several threads; Lasagne has one random generator
 
 
-def train(script, lessons, args):
-    """Call `train(**lesson)` of `script` for each of `lessons` (dicts), and write the models.
+def train(script, tasks, args):
+    """Call `train(**task)` of `script` for each of `tasks` (dicts), and write the models.
 
     Uses `args.jobs` processes, or the workers of the Dask scheduler at
     `args.scheduler`.  Ctrl-C and SIGTERM end every worker's running epoch, and
@@ -33,18 +33,18 @@ def train(script, lessons, args):
     stop.clear()
     try:
         with engine(args.jobs, args.scheduler) as death, Signals(stop.demand) as signals:
-            print("Training %d nets, %s ..." % (len(lessons), "on %s" % args.scheduler if args.scheduler
+            print("Training %d nets, %s ..." % (len(tasks), "on %s" % args.scheduler if args.scheduler
                                                 else "%d at a time" % args.jobs), flush=True)
             run = joblib.delayed(train_one)
-            models = joblib.Parallel()(run(script, lesson, args, stop) for lesson in lessons)
+            models = joblib.Parallel()(run(script, task, args, stop) for task in tasks)
             signals.raise_if_any()
     except death as error:
         raise Problem("a worker process died (%s); was there enough memory? Go on with --resume"
                       % " ".join(str(error).split())[:200]) from None
     finally:
         stop.clear()
-    for lesson, content in zip(lessons, models):
-        path = lesson["path"]
+    for task, content in zip(tasks, models):
+        path = task["path"]
         if not path.exists() or path.read_bytes() != content:  # a worker that does not see this folder
             files.write_bytes(path, content)
 
@@ -72,21 +72,21 @@ def engine(jobs, scheduler):
         yield KilledWorker
 
 
-def train_one(script, lesson, args, stop):
+def train_one(script, task, args, stop):
     """In a worker: train one net.  Returns its model file's content, or None if it was told to stop."""
     with one_at_a_time, contextlib.ExitStack() as stack:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends Ctrl-C to everyone; our parent answers it
         module = nets.module(script)
         backend.set_precision(args.precision)
-        path = lesson["path"]
+        path = task["path"]
         if stop.orphaned:
             return None
         if not path.parent.is_dir():
             path = Path(stack.enter_context(tempfile.TemporaryDirectory())) / path.name
         resume = args.resume or checkpoint_path(path).exists()
         try:
-            module.train(**dict(lesson, path=path, resume=resume, force=args.force, stop=stop))
+            module.train(**dict(task, path=path, resume=resume, force=args.force, stop=stop))
         except KeyboardInterrupt:
             return None
         return path.read_bytes()

@@ -82,9 +82,9 @@ def specialist(folder):
     found = load.Faces(images, keypoints, None, {"file": "drawn faces", "drawn": True, "rows": FACES})
     args = argparse.Namespace(models=folder, epochs=2, seed=1, augment=True, tuned=True, preprocess="plain", rows=None,
                               precision="float32")
-    lesson = net5.lesson("M", 2, np.full(keypoints.shape, load.HALF, np.float32), found, images, args)
+    task = net5.task("M", 2, np.full(keypoints.shape, load.HALF, np.float32), found, images, args)
     with mock.patch.object(net5.Tuned, "learning_rate", 0.01):  # a dozen faces want small steps
-        net = net5.train(resume=False, **lesson)
+        net = net5.train(resume=False, **task)
     return [[row["train_loss"], row["valid_loss"]] for row in net.train_history_]
 
 

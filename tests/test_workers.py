@@ -22,74 +22,74 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def lessons_for(drawn):
+def tasks_for(drawn):
     """A function: (folder, epochs) -> what net5.train_level has to train on drawn faces, and its options."""
     def prepare(folder, epochs, **options):
         args = argparse.Namespace(**{**dict(models=folder, epochs=epochs, seed=1, augment=False, tuned=False, preprocess="plain",
                                             rows=None, precision="float32", jobs=2, scheduler=None, resume=False, force=False),
                                      **options})
         seen = np.full((len(drawn.images), 34), 48, np.float32)
-        return [net5.lesson(group, 2, seen, drawn, drawn.images, args) for group in ("LE", "N")], args
+        return [net5.task(group, 2, seen, drawn, drawn.images, args) for group in ("LE", "N")], args
     return prepare
 
 
 @pytest.fixture(scope="module")
-def alone(lessons_for, tmp_path_factory):
+def alone(tasks_for, tmp_path_factory):
     """The same specialists, trained one after the other in this process: a function of the epochs."""
     kept = {}
 
     def train(epochs):
         if epochs not in kept:
-            lessons, _ = lessons_for(tmp_path_factory.mktemp("alone"), epochs)
-            for lesson in lessons:
-                net5.train(resume=False, **lesson)
-            kept[epochs] = [models.read(lesson["path"]) for lesson in lessons]
+            tasks, _ = tasks_for(tmp_path_factory.mktemp("alone"), epochs)
+            for task in tasks:
+                net5.train(resume=False, **task)
+            kept[epochs] = [models.read(task["path"]) for task in tasks]
         return kept[epochs]
     return train
 
 
-def assert_same(lessons, expected):
-    for lesson, (params, header) in zip(lessons, expected):
-        found, found_header = models.read(lesson["path"])
+def assert_same(tasks, expected):
+    for task, (params, header) in zip(tasks, expected):
+        found, found_header = models.read(task["path"])
         for a, b in zip(found, params):
             np.testing.assert_array_equal(a, b)
         for a, b in zip(found_header["history"], header["history"]):
             assert (a["train_loss"], a["valid_loss"]) == (b["train_loss"], b["valid_loss"])
 
 
-def test_side_by_side_is_the_same_as_one_after_the_other(lessons_for, alone, tmp_path, capfd):
-    lessons, args = lessons_for(tmp_path, 3)
-    workers.train("net5", lessons, args)
+def test_side_by_side_is_the_same_as_one_after_the_other(tasks_for, alone, tmp_path, capfd):
+    tasks, args = tasks_for(tmp_path, 3)
+    workers.train("net5", tasks, args)
     out = capfd.readouterr().out
-    assert_same(lessons, alone(3))
+    assert_same(tasks, alone(3))
     assert out.count("Best epoch") == 2 and "epoch    trn loss" not in out
     assert not list(tmp_path.glob(".stop")) and not list(tmp_path.glob("*.checkpoint.npz"))
 
 
-def test_finished_specialists_are_not_trained_again(lessons_for, tmp_path):
+def test_finished_specialists_are_not_trained_again(tasks_for, tmp_path):
     def written():
-        return [lesson["path"].stat().st_mtime_ns for lesson in lessons]
-    lessons, args = lessons_for(tmp_path, 1)
-    workers.train("net5", lessons, args)
+        return [task["path"].stat().st_mtime_ns for task in tasks]
+    tasks, args = tasks_for(tmp_path, 1)
+    workers.train("net5", tasks, args)
     first = written()
-    workers.train("net5", *lessons_for(tmp_path, 1, resume=True))
+    workers.train("net5", *tasks_for(tmp_path, 1, resume=True))
     assert written() == first
-    workers.train("net5", *lessons_for(tmp_path, 1))
+    workers.train("net5", *tasks_for(tmp_path, 1))
     assert all(a != b for a, b in zip(written(), first))
 
 
-def test_a_problem_in_a_worker_is_told_in_its_own_words(lessons_for, tmp_path):
-    lessons, args = lessons_for(tmp_path, 2)
-    lessons[0]["X"] = np.full(lessons[0]["X"].shape, np.nan, np.float32)
+def test_a_problem_in_a_worker_is_told_in_its_own_words(tasks_for, tmp_path):
+    tasks, args = tasks_for(tmp_path, 2)
+    tasks[0]["X"] = np.full(tasks[0]["X"].shape, np.nan, np.float32)
     with pytest.raises(Problem, match="epoch 1: the training loss is nan; lower the learning rate"):
-        workers.train("net5", lessons, args)
+        workers.train("net5", tasks, args)
 
 
-def test_a_worker_that_dies_is_a_problem_that_says_so(tmp_path, lessons_for, monkeypatch):
-    lessons, args = lessons_for(tmp_path, 1)
+def test_a_worker_that_dies_is_a_problem_that_says_so(tmp_path, tasks_for, monkeypatch):
+    tasks, args = tasks_for(tmp_path, 1)
     monkeypatch.setattr(workers, "train_one", die)
     with pytest.raises(Problem, match="a worker process died"):
-        workers.train("net5", lessons, args)
+        workers.train("net5", tasks, args)
 
 
 def die(*args):
@@ -114,17 +114,17 @@ def test_interrupted_workers_save_and_go_on_where_they_stopped(number, code, tmp
     assert saved == sorted("net5-%s-38.checkpoint.npz" % group for group in load.GROUPS)
 
 
-def test_a_scheduler_that_does_not_answer_is_a_problem(lessons_for, tmp_path, monkeypatch):
+def test_a_scheduler_that_does_not_answer_is_a_problem(tasks_for, tmp_path, monkeypatch):
     pytest.importorskip("distributed")
     monkeypatch.setattr(workers, "CONNECT_SECONDS", 0.1)
     with pytest.raises(Problem, match="--scheduler tcp://127.0.0.1:1: no Dask scheduler answers there"):
-        workers.train("net5", *lessons_for(tmp_path, 1, scheduler="tcp://127.0.0.1:1"))
+        workers.train("net5", *tasks_for(tmp_path, 1, scheduler="tcp://127.0.0.1:1"))
 
 
-def test_without_dask_the_option_says_what_to_install(lessons_for, tmp_path, monkeypatch):
+def test_without_dask_the_option_says_what_to_install(tasks_for, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(Problem, match="pip install distributed"):
-        workers.train("net5", *lessons_for(tmp_path, 1, scheduler="tcp://127.0.0.1:1"))
+        workers.train("net5", *tasks_for(tmp_path, 1, scheduler="tcp://127.0.0.1:1"))
 
 
 @pytest.fixture
@@ -138,12 +138,12 @@ def checkpoint_every_epoch():
     checkpoint.SECONDS = checkpoint.SHARE = 1e-9
 
 
-def test_a_worker_of_a_cluster_may_die_and_nothing_is_lost(cluster, lessons_for, alone, tmp_path):
+def test_a_worker_of_a_cluster_may_die_and_nothing_is_lost(cluster, tasks_for, alone, tmp_path):
     import threading
     from distributed import Client
 
     epochs = 12
-    lessons, args = lessons_for(tmp_path, epochs, scheduler=cluster.scheduler_address)
+    tasks, args = tasks_for(tmp_path, epochs, scheduler=cluster.scheduler_address)
     with Client(cluster) as client:
         client.run(checkpoint_every_epoch)
         pids = client.run(os.getpid)
@@ -154,18 +154,18 @@ def test_a_worker_of_a_cluster_may_die_and_nothing_is_lost(cluster, lessons_for,
         os.kill(next(iter(pids.values())), signal.SIGKILL)
     killer = threading.Thread(target=kill_one)
     killer.start()
-    workers.train("net5", lessons, args)
+    workers.train("net5", tasks, args)
     killer.join()
-    assert_same(lessons, alone(epochs))
+    assert_same(tasks, alone(epochs))
 
 
-def test_a_worker_that_does_not_see_the_models_folder_sends_its_model_home(lessons_for, alone, tmp_path):
-    lessons, args = lessons_for(tmp_path / "elsewhere", 3)
-    content = workers.train_one("net5", lessons[0], args, workers.StopFile(tmp_path))
+def test_a_worker_that_does_not_see_the_models_folder_sends_its_model_home(tasks_for, alone, tmp_path):
+    tasks, args = tasks_for(tmp_path / "elsewhere", 3)
+    content = workers.train_one("net5", tasks[0], args, workers.StopFile(tmp_path))
     assert not (tmp_path / "elsewhere").exists()
-    files.write_bytes(lessons[0]["path"], content)
-    assert_same(lessons[:1], alone(3))
-    assert lessons[0]["path"] == cascade.path(tmp_path / "elsewhere", "LE", 2)
+    files.write_bytes(tasks[0]["path"], content)
+    assert_same(tasks[:1], alone(3))
+    assert tasks[0]["path"] == cascade.path(tmp_path / "elsewhere", "LE", 2)
 
 
 def test_net5_goes_on_at_the_specialist_where_it_stopped(drawn, tmp_path, monkeypatch, capsys):
@@ -202,11 +202,11 @@ def test_net5_goes_on_at_the_specialist_where_it_stopped(drawn, tmp_path, monkey
     np.testing.assert_array_equal(*(predict.look_closer(nets, drawn.images, seen, 38) for nets in (whole, resumed)))
 
 
-def test_a_stop_file_left_by_a_killed_run_is_no_obstacle(lessons_for, tmp_path):
-    lessons, args = lessons_for(tmp_path, 1)
+def test_a_stop_file_left_by_a_killed_run_is_no_obstacle(tasks_for, tmp_path):
+    tasks, args = tasks_for(tmp_path, 1)
     workers.StopFile(tmp_path).demand()
-    workers.train("net5", lessons, args)
-    assert all(lesson["path"].exists() for lesson in lessons)
+    workers.train("net5", tasks, args)
+    assert all(task["path"].exists() for task in tasks)
 
 
 def test_a_worker_whose_parent_was_killed_stops(tmp_path):
@@ -217,7 +217,7 @@ def test_a_worker_whose_parent_was_killed_stops(tmp_path):
     assert workers.StopFile(tmp_path, int(gone)).caught == signal.SIGINT
 
 
-def test_interrupted_workers_go_on_to_the_bit(lessons_for, alone, tmp_path, monkeypatch):
+def test_interrupted_workers_go_on_to_the_bit(tasks_for, alone, tmp_path, monkeypatch):
     engine = workers.engine
 
     @contextlib.contextmanager
@@ -228,8 +228,8 @@ def test_interrupted_workers_go_on_to_the_bit(lessons_for, alone, tmp_path, monk
     with monkeypatch.context() as patch:
         patch.setattr(workers, "engine", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            workers.train("net5", *lessons_for(tmp_path, 12))
+            workers.train("net5", *tasks_for(tmp_path, 12))
     assert list(tmp_path.glob("*.checkpoint.npz"))
-    lessons, args = lessons_for(tmp_path, 12, resume=True)
-    workers.train("net5", lessons, args)
-    assert_same(lessons, alone(12))
+    tasks, args = tasks_for(tmp_path, 12, resume=True)
+    workers.train("net5", tasks, args)
+    assert_same(tasks, alone(12))

@@ -32,27 +32,32 @@ def lesson_type(group):
 def lesson(group, seen, faces):
     """The Lesson for `group` where the level before saw the points `seen` (n, all), in pixels.
 
-    Raises Problem if no validation face has all of the group's labels.
+    Raises Problem where no face is left to measure that level on, or to train on.
     """
-    names = columns(GROUPS[group])
-    y = np.empty(len(seen), lesson_type(group))
-    for side, (its_names, its_group) in enumerate([(names, group), (map(mirror_name, names), mirror_group(group))]):
-        y["labels"][:, side] = faces.keypoints[:, [ALL_COLUMNS.index(name) for name in its_names]]
-        y["centre"][:, side] = true_centres(faces.keypoints, seen, its_group)
-        y["seen"][:, side] = group_centres(seen, its_group)
+    y = known(group, seen, faces)
     usable = ~np.isnan(y["labels"][:, 0]).all(1)
     order, valid = row_order(len(seen), faces.groups), validation_rows(faces)
-    rows = order[usable[order]]
+    rows, n_valid = order[usable[order]], int(usable[valid].sum())
     complete = ~np.isnan(faces.keypoints[:, group_columns(group)]).any(1)
     measured = valid[complete[valid]]
     if len(measured) == 0:
         raise Problem("%s: no validation face has all labels of %s; use more rows" % (faces.origin["file"], group))
-    n_valid = int(usable[valid].sum())
     if n_valid == len(rows):
         raise Problem("%s: all %d faces with labels of %s validate, and none is left to train on; use more rows, or "
                       "name more persons in --groups" % (faces.origin["file"], n_valid, group))
-    errors = (y["seen"] - y["centre"])[measured, 0]
-    return Lesson(rows, y[rows], n_valid, errors)
+    return Lesson(rows, y[rows], n_valid, (y["seen"] - y["centre"])[measured, 0])
+
+
+def known(group, seen, faces):
+    """A record of `lesson_type` for every face (n,)."""
+    names = columns(GROUPS[group])
+    sides = (names, group), (map(mirror_name, names), mirror_group(group))
+    y = np.empty(len(seen), lesson_type(group))
+    for side, (its_names, its_group) in enumerate(sides):
+        y["labels"][:, side] = faces.keypoints[:, [ALL_COLUMNS.index(name) for name in its_names]]
+        y["centre"][:, side] = true_centres(faces.keypoints, seen, its_group)
+        y["seen"][:, side] = group_centres(seen, its_group)
+    return y
 
 
 def true_centres(labels, seen, group):
