@@ -27,6 +27,7 @@ def test_load_speed_compares_three_ways(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["training.csv"]
 
 
+@pytest.mark.slow
 def test_train_speed_measures_both_ends(tmp_path):
     kept = tmp_path / "times.json"
     printed = run("bench/train_speed.py", "--rows", 60, "--rounds", 1, "--seconds", 0, "--nets", "1", "--modes", "stock",

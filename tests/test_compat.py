@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 
+import pytest
 from conftest import ROOT
 
 SCRIPT = """
@@ -22,6 +23,7 @@ theano.function([x], [3 * x + 2, T.dot(x, x), x.sum()])
 """
 
 
+@pytest.mark.slow
 def test_the_next_process_finds_every_compiled_module(tmp_path):
     for seed, time in (("1", "first"), ("2", "again")):
         done = subprocess.run([sys.executable, "-c", SCRIPT, time], text=True, capture_output=True, cwd=ROOT, timeout=600,
