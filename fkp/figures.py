@@ -1,4 +1,5 @@
 """Pictures of faces, errors and loss histories; the same drawing function before and after training."""
+import importlib
 import io
 import os
 import sys
@@ -10,6 +11,10 @@ from PIL import Image
 
 from fkp import Problem, files
 from fkp.keypoints import SIZE
+
+if "IPython" in sys.modules:  # Matplotlib before 3.9 asks it for a table that IPython 9 dropped; an empty one will do
+    pylabtools = importlib.import_module("IPython.core.pylabtools")
+    pylabtools.backend2gui = getattr(pylabtools, "backend2gui", {})
 
 SOFTWARE = "Facial keypoints with Theano, Lasagne and nolearn"   # in a PNG: it is ours
 

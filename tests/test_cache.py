@@ -173,6 +173,15 @@ def test_something_else_in_the_cache_s_place_harms_nothing(training, parses, mak
     assert not read_again(training, parses)  # replaced, or the user's cache folder serves
 
 
+@pytest.mark.parametrize("content", [b"", b"the user's own", b"PK\3\4"])
+def test_a_file_of_another_hand_in_the_cache_s_place_stays(training, parses, content):
+    place = Path(f"{training}.cache")
+    place.write_bytes(content)
+    assert read_again(training, parses)
+    assert place.read_bytes() == content
+    assert not read_again(training, parses)  # the user's cache folder serves
+
+
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda part: part.symlink_to("elsewhere")])
 def test_something_else_in_the_part_s_place_harms_nothing(training, parses, make):
     make(Path(f"{training}.cache.part"))

@@ -1,4 +1,8 @@
 """What the scripts write: nothing of the user's is replaced, and no name is cut out of free text."""
+import importlib
+import sys
+import types
+
 import numpy as np
 import pytest
 from fkp import Problem, cli, figures, files, models, photo, submission
@@ -170,3 +174,16 @@ def test_photos_of_one_name_from_two_folders_are_kept_apart(trained, tmp_path): 
         assert (done.returncode, done.stderr) == (0, "")
     assert {each.name for each in tmp_path.glob("me*")} == {"me.png-net1.png", "me.png-net1.csv", "me.png-net1-2.png",
                                                            "me.png-net1-2.csv"}
+
+
+@pytest.mark.parametrize("table", [None, {"agg": None}])
+def test_pictures_are_drawn_in_an_ipython_that_dropped_what_matplotlib_asks_it_for(table, monkeypatch):
+    tools = types.ModuleType("IPython.core.pylabtools")
+    if table is not None:
+        tools.backend2gui = table
+    for name in ("IPython", "IPython.core"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    monkeypatch.setitem(sys.modules, "IPython.core.pylabtools", tools)
+    monkeypatch.delitem(sys.modules, "fkp.figures")
+    importlib.import_module("fkp.figures")
+    assert tools.backend2gui == (table or {})

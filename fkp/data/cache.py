@@ -23,6 +23,7 @@ except ImportError:  # Windows: no lock, so no cache
     fcntl = None
 
 VERSION = 2  # whoever reads or refuses more, or less, writes a new one
+START = b'{"version": '  # of every cache
 HEAD = 4096  # bytes before the pixels: one page, so that they can be memory-mapped
 # A file system's clock is coarse: two edits within one tick (2 s on FAT) leave the same
 # time stamp.  A CSV that changed this shortly before it was read is read again next time.
@@ -120,9 +121,19 @@ def write(csv, source, columns, images, labels, name, began):
     head = json.dumps(head).encode().ljust(HEAD)
     for place in places(csv):
         with suppress(OSError):
+            if os.path.lexists(place) and not _is_ours(place):
+                continue
             place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _write(place, (head, images, labels))
             return
+
+
+def _is_ours(place):
+    """A cache of any version, whole or not: it may be replaced."""
+    if not place.is_file():
+        return False
+    with open(place, "rb") as file:
+        return file.read(len(START)) == START
 
 
 def _write(place, parts):
