@@ -117,7 +117,7 @@ def errors_per_keypoint(title, errors, overall):
     axes.axvline(overall[1], color="#cc6677", linestyle=":", zorder=0, label="%s: %.2f" % overall)
     axes.invert_yaxis()
     axes.set(xlabel="error in pixels (root mean square)", title=title, xlim=(0, 1.12 * max(values)))
-    axes.legend(loc="lower right")
+    axes.legend(loc="upper right", bbox_to_anchor=(1, -0.09), frameon=False)  # below: no bar is hidden
     return figure
 
 

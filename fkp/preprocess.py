@@ -52,9 +52,9 @@ def preprocessed(images, method="equalise"):
 # --- batch by batch ---
 
 def as_batch(X, grey=0.0):
-    """uint8 pixels -> float32 in [0, 1], minus `grey`; what is float already stays as it is."""
+    """uint8 pixels -> float32 in [0, 1]; these, and what is float already, minus `grey`."""
     if X.dtype != np.uint8:
-        return X
+        return X - X.dtype.type(grey) if grey else X
     x = np.multiply(X, np.float32(1 / 255), dtype=np.float32)
     return np.subtract(x, np.float32(grey), out=x) if grey else x
 

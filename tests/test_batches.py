@@ -75,9 +75,9 @@ def test_an_epoch_makes_no_float_copy_of_the_pixels(kind):
         tracemalloc.stop()
 
 
-def asked(X, *shape):
+def asked(X, *shape, grey=0.5):
     """What PixelBatchIterator makes of X, asked by a net that takes (None, *shape)."""
-    batches = load.PixelBatchIterator(128)
+    batches = load.PixelBatchIterator(128, grey=grey)
     batches.ndim = 1 + len(shape)
     (Xb, yb), = batches(X)
     assert yb is None
@@ -87,7 +87,7 @@ def asked(X, *shape):
 @pytest.mark.parametrize("shape", [(9216,), (1, 96, 96), (96, 96)])
 def test_a_net_is_asked_as_it_was_trained_whatever_the_numbers_type(shape):
     pixels = np.random.RandomState(0).randint(0, 256, (3, *shape))
-    expected = np.float32(pixels / 255)
+    expected = np.float32(pixels / 255 - 0.5)
     for X in (np.uint8(pixels), pixels, np.int16(pixels), pixels / 255, np.float32(pixels / 255), (pixels / 255).tolist()):
         np.testing.assert_allclose(asked(X, *shape), expected, atol=1e-6)
         np.testing.assert_allclose(asked(X[0], *shape), expected[:1], atol=1e-6)  # one face
@@ -101,7 +101,7 @@ def test_floats_up_to_255_and_numbers_that_are_no_pixels_are_refused(X):
 
 def test_what_is_standardised_is_no_mistake():
     X = np.random.RandomState(0).randn(2, 9216) * 3
-    np.testing.assert_array_equal(asked(X, 9216), X)
+    np.testing.assert_array_equal(asked(X, 9216, grey=0.0), X)
 
 
 def test_a_net_in_a_notebook_learns_the_shape_of_its_faces_as_it_trains():

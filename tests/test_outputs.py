@@ -187,3 +187,15 @@ def test_pictures_are_drawn_in_an_ipython_that_dropped_what_matplotlib_asks_it_f
     monkeypatch.delitem(sys.modules, "fkp.figures")
     importlib.import_module("fkp.figures")
     assert tools.backend2gui == (table or {})
+
+
+def test_the_error_pictures_show_the_table_s_own_mean():
+    overall = "all, on complete faces", 2.57
+    figure = figures.errors_per_keypoint("net1", {"nose_tip": 1.0, "chin": 9.0}, overall)
+    line, = figure.axes[0].lines
+    assert line.get_xdata()[0] == 2.57 and line.get_label() == "all, on complete faces: 2.57"
+    figure = figures.compared_errors("nets", {"net1": {"nose_tip": 1.0}, "a/net1": {"nose_tip": 2.0}},
+                                     (overall[0], {"net1": 2.57, "a/net1": 3.14}))
+    legend = figure.axes[0].get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["net1: 2.57", "a/net1: 3.14"]
+    assert legend.get_title().get_text() == "all, on complete faces"
