@@ -1,10 +1,13 @@
 """Labels that cannot be are named for what they look like; a few odd ones are none of anybody's business."""
 import numpy as np
 import pytest
+from csvs import message
+
 from fkp.data import draw, reader
 from fkp.data.labels import doubt
 from fkp.keypoints import COLUMNS
-from test_reader import message, own_cache_folder  # noqa: F401
+
+pytestmark = pytest.mark.usefixtures("own_cache_folder")
 
 
 @pytest.fixture(scope="module")
