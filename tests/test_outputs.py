@@ -9,7 +9,7 @@ from fkp import Problem, cli, figures, files, models, photo, submission
 from fkp.cascade import report
 from fkp.data import draw
 from PIL import Image
-from test_scripts import folder, run, trained  # noqa: F401
+from running import run
 
 
 def picture(title, path):
@@ -145,7 +145,8 @@ def test_a_value_may_begin_with_a_minus(words):
 
 # --- a user's photos, whole ---
 
-def test_each_photo_and_each_net_has_results_of_its_own(trained, tmp_path):  # noqa: F811
+@pytest.mark.slow
+def test_each_photo_and_each_net_has_results_of_its_own(trained, tmp_path):
     names = ["Screenshot 2024-01-01 at 10.32.15.png", "Screenshot 2024-01-01 at 10.32.png", "me.jpg", "me.png"]
     face = draw.draw(1)[0][0]
     before = {}
@@ -165,7 +166,8 @@ def test_each_photo_and_each_net_has_results_of_its_own(trained, tmp_path):  # n
                        for kind in ("png", "csv") if (name, net)[0][0] == "S" or net == "net1"}
 
 
-def test_photos_of_one_name_from_two_folders_are_kept_apart(trained, tmp_path):  # noqa: F811
+@pytest.mark.slow
+def test_photos_of_one_name_from_two_folders_are_kept_apart(trained, tmp_path):
     for i, place in enumerate(("a", "b")):
         (tmp_path / place).mkdir()
         Image.fromarray(draw.draw(2)[0][i]).save(tmp_path / place / "me.png")
