@@ -54,6 +54,8 @@ def train(path, run, faces, args):
     print("\n--- %s: %s" % (run.preprocess, load.PREPROCESS[run.preprocess].__doc__.split("\n")[0]))
     X, y = load.arrays(faces, preprocess=run.preprocess)
     net = build(**run.build)
+    if run.preprocess != next(iter(load.PREPROCESS)):
+        net.on_training_started = []  # one table of layers says it for all
     net.train_split = load.split_for(faces)
     with Session(path, run, args.resume, args.force) as session:
         net = session.fit(net, X, y)
@@ -66,7 +68,7 @@ def main():
     p.set_defaults(epochs=EPOCHS)
     args = p.parse_args()
     faces = load.faces(data=args.data, rows=args.rows, groups=args.groups)
-    cli.greet(args, faces.origin)
+    cli.greet(args, faces)
     asked = Run.asked("net1", args, faces.origin)
     runs = {args.models / ("net1-%s.npz" % method): dataclasses.replace(asked, preprocess=method)
             for method in load.PREPROCESS}

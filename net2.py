@@ -30,6 +30,10 @@ class FlipBatchIterator(load.PixelBatchIterator):
         images[chosen], yb[chosen] = load.mirror(images[chosen], yb[chosen], self.names)
         return super().transform(Xb, yb)
 
+    def taught(self, y):
+        known = super().taught(y)
+        return known | known[load.mirror_order(self.names)]
+
 
 def build(epochs=EPOCHS, seed=cli.SEED):
     """Net 1 with the flipping batch iterator."""
@@ -43,7 +47,7 @@ def main():
     p.set_defaults(epochs=EPOCHS)
     args = p.parse_args()
     faces = load.faces(data=args.data, rows=args.rows, groups=args.groups)
-    cli.greet(args, faces.origin)
+    cli.greet(args, faces)
     X, y = load.arrays(faces)
     run = Run.asked("net2", args, faces.origin)
     net = build(**run.build)

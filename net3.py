@@ -58,7 +58,7 @@ def main():
     args = p.parse_args()
     backend.set_precision(args.precision)
     faces = load.faces(data=args.data, rows=args.rows, groups=args.groups)
-    cli.greet(args, faces.origin)
+    cli.greet(args, faces)
     X, y = load.arrays2d(faces)
     run = Run.asked("net3", args, faces.origin)
     net = build(**run.build)

@@ -55,38 +55,47 @@ class AugmentBatchIterator(FlipBatchIterator):
 
 
 class AdjustVariable:
-    """Moves a shared variable of the net from `start` to `stop`, linearly over its `max_epochs`."""
+    """Moves a shared variable of the net from `start` to `stop`, linearly over its `max_epochs`.
+
+    There it stays: a net that is fitted again goes on at the schedule's end.
+    """
 
     def __init__(self, name, start, stop):
         self.name, self.start, self.stop = name, start, stop
 
     def __call__(self, net, history):
-        done = (history[-1]["epoch"] - 1) / max(net.max_epochs - 1, 1)
+        done = min((history[-1]["epoch"] - 1) / max(net.max_epochs - 1, 1), 1)
         getattr(net, self.name).set_value(np.float32(self.start + (self.stop - self.start) * done))
 
 
 class RiseAndFall:
-    """Moves a shared variable of the net up to `peak` in the first tenth of its `max_epochs`, then down to 0."""
+    """Moves a shared variable of the net up to `peak` in the first tenth of its `max_epochs`, then down to 0.
+
+    There it stays, and a net that is fitted again learns no more.
+    """
 
     def __init__(self, name, peak):
         self.name, self.peak = name, peak
 
     def __call__(self, net, history):
-        done = history[-1]["epoch"] / net.max_epochs
+        done = min(history[-1]["epoch"] / net.max_epochs, 1)
         height = min(10 * done, (1 + np.cos(np.pi * (done - 0.1) / 0.9)) / 2)
         getattr(net, self.name).set_value(np.float32(self.peak * height))
 
 
 class EarlyStopping(RememberBestWeights):
-    """Ends training when the validation loss has not improved for `patience` epochs."""
+    """Ends training when the validation loss has not improved for `patience` epochs; fitted again, it waits anew."""
 
     def __init__(self, patience=PATIENCE):
         super().__init__(verbose=0)
         self.patience = patience
+        self.stopped_epoch = 0
 
     def __call__(self, net, history):
         super().__call__(net, history)
-        if history[-1]["epoch"] - (self.best_weights_epoch or 0) >= self.patience:
+        epoch = history[-1]["epoch"]
+        if epoch - max(self.best_weights_epoch or 0, self.stopped_epoch) >= self.patience:
+            self.stopped_epoch = epoch
             raise StopIteration
 
 
@@ -262,7 +271,7 @@ def main():
         p.error("argument --heatmaps: has no dense layers, so neither --tuned nor --hidden goes with it")
     backend.set_precision(args.precision)
     faces = load.faces(data=args.data, rows=args.rows, groups=args.groups)
-    cli.greet(args, faces.origin)
+    cli.greet(args, faces)
     X, y = load.arrays2d(faces, all_rows=args.all_rows)
     run = Run.asked("net4", args, faces.origin, all_rows=args.all_rows, augment=args.augment, tuned=args.tuned,
                     hidden=args.hidden, heatmaps=args.heatmaps)

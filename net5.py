@@ -64,6 +64,10 @@ class CropBatchIterator(load.PixelBatchIterator):
             crops, centres, labels = self.by_chance(Xb, yb)
         return super().transform(crops[:, None], load.to_crop(labels, centres, self.win))
 
+    def taught(self, y):
+        own, partner = ~np.isnan(y["labels"]).all(0)
+        return own if self.errors is None else own | partner
+
     def by_chance(self, images, y):
         """Training crops (n, win, win), their centres (n, 2) and labels (n, 2k), as the mirror shows them or not."""
         n = len(images)
@@ -131,7 +135,7 @@ def run_of(group, level, origin, args):
 
 
 def task(group, level, seen, faces, images, args):
-    """What `train` needs to make one specialist from what the level before saw: `seen` (n, all) in pixels, all faces."""
+    """What `train` needs to make one specialist from what the level before saw, `seen` (n, all) in pixels."""
     lesson = lessons.lesson(group, seen, faces)
     print("--- level %d, %s: %d faces; level %d misses the centre by %.2f pixels"
           % (level, group, len(lesson.rows), level - 1, np.sqrt((lesson.errors ** 2).sum(1).mean())))
@@ -144,6 +148,8 @@ def task(group, level, seen, faces, images, args):
 def train(path, X, y, n_valid, errors, run, resume, force=False, stop=None):
     """Train one specialist; `stop` as Session takes it."""
     net = build(errors=errors, **run.build)
+    if run.build["group"] != next(iter(load.GROUPS)) or run.build["win"] != max(LEVELS.values()):
+        net.on_training_started = []  # one table of layers says it for all
     net.train_split = load.FirstRows(n_valid)
     with Session(path, run, resume, force, stop) as session:
         net = session.fit(net, X, y)
@@ -172,7 +178,7 @@ def main():
     figures.use_display(args.show)
     backend.set_precision(args.precision)
     faces = load.faces(data=args.data, rows=args.rows, groups=args.groups)
-    cli.greet(args, faces.origin)
+    cli.greet(args, faces)
     levels = cascade.open_level1(args.models, faces.origin)
     args.preprocess = levels.preprocess
     asked = submission.questions(args.data)  # a bad file is better named now than after the training

@@ -22,7 +22,7 @@ def main():
     figures.use_display(args.show)
     args.models = cli.nets_to_show(args.models)
     asked = faces, _ = submission.questions(args.data)
-    cli.greet(args, faces.origin)
+    cli.greet(args, faces)
     levels = cascade.Cascade(args.models).add_specialists(LEVELS)
     cli.warn_if_foreign(levels.face_net.run_, faces.origin)
     rule = report.best_rule(args.models, [1, *LEVELS])

@@ -69,7 +69,7 @@ def main():
     if args.image:
         return show_photo(name, args)
     faces = load.faces(data=args.data, rows=args.rows, groups=args.groups)
-    cli.greet(args, faces.origin)
+    cli.greet(args, faces)
     random = np.random.RandomState(args.seed)
     if others:
         return compare(args.nets, faces, random, args)
@@ -178,7 +178,8 @@ def print_errors(errors):
     for keypoint in dict.fromkeys(k for each in errors.values() for k in each if k != COMPLETE):
         print("%-26s" % keypoint + "".join(("%.2f" % each[keypoint] if keypoint in each else "-").rjust(wide)
                                            for each in errors.values()))
-    print("%-26s" % COMPLETE + "".join(("%.2f" % each[COMPLETE]).rjust(wide) for each in errors.values()))
+    known = [each[COMPLETE] for each in errors.values()]
+    print("%-26s" % COMPLETE + "".join(("%.2f" % error if np.isfinite(error) else "-").rjust(wide) for error in known))
 
 
 if __name__ == "__main__":

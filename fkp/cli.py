@@ -9,6 +9,9 @@ from pathlib import Path
 
 from fkp import ROOT, backend, endings
 from fkp.endings import Terminated
+from fkp.keypoints import COLUMNS, SECOND_SCHEME
+
+import numpy as np
 
 SEED = 42
 MODELS = ROOT / "models"
@@ -99,7 +102,8 @@ OPTIONS = {
     "rows": (["--rows"], dict(metavar="N", type=count, help="use only the first N rows, for a quick look")),
     "groups": (["--groups"], dict(metavar="FILE", type=path, help="validate on persons that no net trains on: FILE "
                                   "has a person's number per row of training.csv (default: a fifth of the rows)")),
-    "resume": (["--resume"], dict(action="store_true", help="go on where an interrupted run stopped; a finished net is left as it is")),
+    "resume": (["--resume"], dict(action="store_true", help="go on where an interrupted run stopped; "
+                                  "a finished net is left as it is")),
     "force": (["--force"], dict(action="store_true", help="start anew although an unfinished run or a net of other "
                                 "settings or faces stands in the models folder, and replace it; with --resume: go on "
                                 "with what is of the same settings, other versions or hardware included")),
@@ -128,13 +132,18 @@ def run(main):
     sys.exit(code)
 
 
-def greet(args, origin):
+def greet(args, faces):
     """The first lines of a script: what computes, and on which faces."""
+    origin = faces.origin
     print(backend.describe())
     if origin["drawn"]:
         print("No data/training.csv: using drawn sample faces (data/README.md says how to get Kaggle's).")
     else:
         print("Faces: %s, %d rows." % (origin["file"], origin["rows"]))
+    is_part = faces.keypoints is not None and args.rows is not None
+    if is_part and np.isnan(faces.keypoints[:, len(COLUMNS):]).all():
+        print("The first %d rows follow the full labelling scheme only, so they have neither %s nor %s."
+              % (len(faces.keypoints), *SECOND_SCHEME.values()))
     sys.stdout.flush()
 
 

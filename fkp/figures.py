@@ -174,17 +174,24 @@ def loss_histories(histories):
     for axes, label in ((left, "loss"), (right, "pixels (root mean square)")):
         axes.set(xlabel="epoch", ylabel=label, yscale="log")
         axes.grid(True, which="both", alpha=0.25)
+        label_logarithmic(axes.yaxis, *axes.get_ylim())
         if max(lengths) > 4 * min(lengths):  # a short run beside a long one is to be seen
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%d"))
         else:
             axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
-    right.yaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%.3g"))
-    right.yaxis.set_minor_formatter(matplotlib.ticker.FormatStrFormatter("%.2g"))
     right.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1))
     figure.suptitle("Solid: validation, dashed: training, dot: best epoch")
     figure.tight_layout()
     return figure
+
+
+def label_logarithmic(axis, low, high):
+    """Several labels on a logarithmic axis, also within one power of ten, where Matplotlib may give one or none."""
+    ticker = matplotlib.ticker
+    axis.set_major_locator(ticker.MaxNLocator(8) if high < 10 * low else ticker.LogLocator(subs=(1, 2, 5)))
+    axis.set_minor_locator(ticker.NullLocator())
+    axis.set_major_formatter(ticker.FormatStrFormatter("%.3g"))
 
 
 def draw_history(axes, history, half, colour, name):

@@ -85,7 +85,7 @@ def merge_schemes(points, second):
     merged = points[:, :len(COLUMNS)].copy()
     moved = points[:, len(COLUMNS):]
     place = np.array([COLUMNS.index(name) for name in columns(SECOND_SCHEME)])
-    use = second[:, None] & ~np.isnan(moved)
+    use = (second[:, None] | np.isnan(merged[:, place])) & ~np.isnan(moved)
     merged[:, place] = np.where(use, moved, merged[:, place])
     return merged
 

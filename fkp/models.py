@@ -6,6 +6,7 @@ from pathlib import Path
 
 from fkp import Problem, files, nets
 from fkp.preprocess import PREPROCESS
+from fkp.training import compiling
 from fkp.training.run import Run  # before Theano: brings the backend
 
 import numpy as np
@@ -81,8 +82,10 @@ def read_header(arrays, path):
             raise Problem("%s: its history is damaged; delete it and train again" % path)
     settings = header["settings"]
     build, method = settings.get("build", {}), settings.get("preprocess", "equalise")
+    outputs = [header.get(key) or [] for key in ("taught", "validated")]
     if (not isinstance(build, dict) or not isinstance(build.get("win", 0), int) or not isinstance(method, str)
-            or method not in PREPROCESS or not all(isinstance(header.get(key, {}), dict) for key in ("net", "computed"))):
+            or method not in PREPROCESS or not all(isinstance(header.get(key, {}), dict) for key in ("net", "computed"))
+            or not all(isinstance(each, list) and all(type(one) is bool for one in each) for each in outputs)):
         raise Problem("%s: its settings are damaged; delete it and train again" % path)
     return header
 
@@ -108,8 +111,20 @@ def open_net(path):
         variable.set_value(value.astype(theano.config.floatX))
     output = nolearn_base.get_output(net._output_layers, None, deterministic=True)
     net.batch_iterator_test.ndim = len(net.layers_[0].shape)
-    net.predict_iter_ = theano.function([net.layers_[0].input_var], output, allow_input_downcast=True)
+    with compiling.announced():
+        net.predict_iter_ = theano.function([net.layers_[0].input_var], output, allow_input_downcast=True)
+    if net.run_.taught is not None and net.layers_["output"].output_shape[-1] != len(net.run_.taught):
+        raise Problem("%s: its settings are damaged (taught); delete it and train again" % path)
+    leave_out(net, net.run_.taught)
     return net
+
+
+def leave_out(net, taught):
+    """From now on the net answers NaN where no label taught it: `taught` (k,) bool, or None for all."""
+    if taught is None or all(taught):
+        return
+    answer = net.predict_iter_
+    net.predict_iter_ = lambda *inputs, **named: np.where(taught, answer(*inputs, **named), np.float32(np.nan))
 
 
 class Empty(Initializer):

@@ -117,7 +117,8 @@ def write_csv(path, points):
     rows.writerow(COLUMNS_OF_CSV)
     for number, face in enumerate(points, 1):
         for name, (x, y) in zip(KEYPOINTS, face.reshape(-1, 2)):
-            rows.writerow([number, name, "%.2f" % x, "%.2f" % y])
+            if np.isfinite(x + y):  # a net answers NaN for what no label taught it
+                rows.writerow([number, name, "%.2f" % x, "%.2f" % y])
     path = files.unclaimed(path, is_ours)
     files.write_text(path, text.getvalue())
     print("Keypoints: %s" % path)

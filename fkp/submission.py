@@ -76,5 +76,8 @@ def check(text, row_ids):
                       % (len(lines) - 2, len(row_ids)))
     for line, row_id in zip(lines[1:], row_ids.tolist()):
         found, location = line.split(",")
+        if location == "nan":
+            raise Problem("the submission's row %s would hold nan, a point that no label taught these nets; "
+                          "train them on rows that have it" % found)
         if int(found) != row_id or not 0 <= float(location) <= SIZE:
             raise Problem("the submission's row %s would hold %s; train the net again" % (found, location))

@@ -88,3 +88,31 @@ def test_a_missing_label_costs_nothing_and_the_known_ones_count_fully():
     np.testing.assert_allclose(gradient, [[1, 0], [0, 2]])
     value, gradient = f(p, np.full((2, 2), np.nan, np.float32))
     assert value == 0 and not np.isnan(gradient).any()
+
+
+def test_a_net_that_is_fitted_again_stays_at_the_schedules_end(drawn):
+    X, y = some_faces(drawn, flat=False)
+    net = net4.build(epochs=2, hidden=5).set_params(verbose=0, on_epoch_finished=net4.build(epochs=2).on_epoch_finished)
+    for _ in range(3):
+        net.fit(X, y[:, :30])
+    assert len(net.train_history_) == 6 and np.isfinite([row["train_loss"] for row in net.train_history_]).all()
+    assert net.update_learning_rate.get_value() == np.float32(0.0001)
+    assert net.update_momentum.get_value() == np.float32(0.999)
+
+
+def test_a_schedule_that_rises_and_falls_ends_at_nothing_for_good():
+    net = FakeNet()
+    fall = net4.RiseAndFall("rate", peak=2.0)
+    for epoch in (5, 6, 12):
+        fall(net, [row(epoch, 1.0)])
+        assert net.rate.get_value() == pytest.approx(0, abs=1e-6)
+
+
+def test_a_net_that_stopped_early_waits_anew_when_it_is_fitted_again():
+    net, stopping, epoch = FakeNet(), net4.EarlyStopping(patience=3), 0
+    for wait in (4, 3):  # the first fit has a best epoch
+        with pytest.raises(StopIteration):
+            for _ in range(wait):
+                epoch += 1
+                stopping(net, [row(epoch, float(epoch))])
+        assert epoch == (4 if wait == 4 else 7)

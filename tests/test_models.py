@@ -78,7 +78,7 @@ def test_whatever_a_header_says_it_is_shown_or_refused_in_one_line(place, value,
     inner[place[-1]] = value
     path = tmp_path_factory.mktemp("header") / "net1.npz"
     files.write_npz(path, {"header": files.text(head)})
-    for read in (load.open_net, lambda path: test3.print_table({"net1": test3.history_of(path.parent, "net1")})):
+    for read in (load.open_net, lambda path: test3.print_table(dict([test3.history_of(path.parent, "net1")]))):
         try:
             read(path)
         except Problem as problem:

@@ -2,10 +2,10 @@
 import dataclasses
 import platform
 from importlib.metadata import version
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional
 
 from fkp import backend
-from fkp.keypoints import SIZE
+from fkp.keypoints import ALL_COLUMNS, GROUPS, SIZE, columns
 
 import numpy as np
 
@@ -14,7 +14,8 @@ TASK = ("script", "seed", "settings", "data", "net")   # what a run is to learn
 CIRCUMSTANCES = ("versions", "computed")               # what its last digits depend on besides
 UNSAID = {"settings preprocess", "settings level before"}  # None: not known yet
 ASIDE = {"verbose", "on_batch_finished", "on_training_started", "on_training_finished"}  # these show, or keep time
-LEARNED = {"best_weights_loss", "best_weights_epoch", "first_iteration"}  # what handlers note while a net trains
+# what handlers note while a net trains:
+LEARNED = {"best_weights_loss", "best_weights_epoch", "stopped_epoch", "first_iteration"}
 
 
 def versions():
@@ -35,6 +36,8 @@ class Run:
     precision: str = "float32"
     level_before: Optional[str] = None   # fingerprint of what a specialist learns from it
     net: Dict[str, Any] = dataclasses.field(default_factory=dict)        # as `described` says, once there is one
+    taught: Optional[List[bool]] = None      # which outputs had labels in training, one by one; None: all
+    validated: Optional[List[bool]] = None   # and in validation
     versions: Dict[str, str] = dataclasses.field(default_factory=versions)
     computed: Dict[str, Any] = dataclasses.field(default_factory=backend.facts)
 
@@ -48,6 +51,12 @@ class Run:
     def half(self):
         """The pixels that 1.0 stands for in this net's coordinates."""
         return self.build.get("win", SIZE) / 2
+
+    def keypoints(self, chosen):
+        """Names of the keypoints of these outputs, (k,) bool, in words."""
+        names = columns(GROUPS[self.build["group"]]) if "group" in self.build else ALL_COLUMNS
+        points = dict.fromkeys(name[:-2] for name, one in zip(names, chosen) if one)
+        return " and ".join([*[", ".join([*points][:-1])] * (len(points) > 1), *[*points][-1:]])
 
     def to_json(self):
         """The header of a model file, without its history."""
@@ -65,7 +74,8 @@ class Run:
         return cls(header["script"], settings.get("build", {}), header["data"], header.get("seed"),
                    settings.get("preprocess", "equalise"), settings.get("rows"),
                    settings.get("precision", "float32"), settings.get("level before"),
-                   without_learned(header.get("net", {})), known, header.get("computed", {}))
+                   without_learned(header.get("net", {})), header.get("taught"), header.get("validated"), known,
+                   header.get("computed", {}))
 
     def difference(self, other, parts=TASK + CIRCUMSTANCES):
         """The first entry in which `other` differs, as (name, its value, our value), or None.

@@ -8,7 +8,7 @@ import numpy as np
 from nolearn.lasagne import PrintLog
 
 from fkp import Problem, files, models
-from fkp.training import keep
+from fkp.training import compiling, keep
 from fkp.training.best import put_best_weights, remembered
 from fkp.training.checkpoint import Checkpoint, checkpoint_path, shared_variables
 from fkp.training.progress import Brief, Progress, summary
@@ -62,8 +62,10 @@ class Session:
             net = models.open_net(self.path)
             print("%s: trained already (%d epochs)." % (self.path, len(net.train_history_)), flush=True)
             return net
+        self.note_outputs(net, y)
         set_seed(self.run.seed)
-        net.initialize()
+        with compiling.announced() if self.stop is None else contextlib.nullcontext():
+            net.initialize()
         last = len(net.train_history_) + net.max_epochs
         self.signals = self.block.enter_context(
             Signals() if self.stop is None else contextlib.nullcontext(self.stop))
@@ -80,7 +82,20 @@ class Session:
         if checkpoint.ended_run:
             self.signals.raise_if_any()
         put_best_weights(net)
+        models.leave_out(net, self.run.taught)
         return net
+
+    def note_outputs(self, net, y):
+        """Which outputs have labels stands in the run; those that none teaches are NaN in every answer."""
+        y_train, y_valid, *_ = net.train_split(y, y, net)  # labels alone: no copy of the pictures
+        taught, validated = taught_by(net.batch_iterator_train, y_train), taught_by(net.batch_iterator_test, y_valid)
+        self.run = dataclasses.replace(self.run, taught=taught.tolist(), validated=validated.tolist())
+        if not taught.all():
+            print("%s: no label here teaches %s, so the net will not answer them."
+                  % (self.path.stem, self.run.keypoints(~taught)), flush=True)
+        elif not validated.all():
+            print("%s: no validation face has %s, so their error stays unknown."
+                  % (self.path.stem, self.run.keypoints(~validated)), flush=True)
 
     def reserve(self, net, last):
         """Raise Problem unless model and checkpoint fit, an old and a new one at once; the model's room stays taken."""
@@ -120,6 +135,11 @@ def sizes(net, last):
     weights = sum(values.get_value(borrow=True).nbytes for values in net.get_all_params())
     shared = sum(np.asarray(values.get_value(borrow=True)).nbytes for values in shared_variables(net))
     return weights + text, shared + weights + text
+
+
+def taught_by(batches, y):
+    """`PixelBatchIterator.taught`, or for an iterator that does not say, the labels as they are."""
+    return batches.taught(y) if hasattr(batches, "taught") else ~np.isnan(y).all(0)
 
 
 @contextlib.contextmanager
