@@ -5,7 +5,8 @@ import theano
 import theano.tensor as T
 
 from fkp.backend import ops, start
-from fkp.backend.ops import Geometry
+from fkp.backend.ops import Geometry, native
+from tests.test_backend_products import to_bfloat16
 from tests.test_backend_stage import close, numbers
 
 pytestmark = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)
@@ -179,3 +180,21 @@ def test_the_shapes_are_known_before_they_are_computed():
         function = theano.function([x, weights], y.shape)
         assert not any(isinstance(node.op, ops.OURS) for node in function.maker.fgraph.toposort())
         np.testing.assert_array_equal(function(*arrays(*SHAPES[0])[:2]), run(y.owner.op, *arrays(*SHAPES[0])[:2])[0].shape)
+
+
+@pytest.mark.skipif(start.reason is None and native.LIBRARY.fkp_isa() & start.BF16 != start.BF16,
+                    reason="this processor has no bfloat16")
+def test_in_bfloat16_images_and_kernels_are_rounded_to_nearest():
+    """A kernel of one pixel that picks each channel, and one image of ones."""
+    x, ones = numbers(2, 16, 4, 4), np.ones((1, 16, 1, 1), "float32")
+    x[0, 0, 0, :2] = np.array([0x3F808000, 0x3F818000], "uint32").view("float32")  # half way between two: to the even
+    op = ops.Convolution(bf16=True)
+    (y,) = run(op, x, np.eye(16, dtype="float32")[:, :, None, None])
+    np.testing.assert_array_equal(y, to_bfloat16(x))
+    weights = numbers(9, 16, 1, 1, seed=2)
+    for channel in range(16):
+        (y,) = run(op, ones * (np.arange(16) == channel).reshape(1, 16, 1, 1).astype("float32"), weights)
+        np.testing.assert_array_equal(y[0, :, 0, 0], to_bfloat16(weights[:, channel, 0, 0]))
+    gy = numbers(2, 16, 4, 4, seed=3)
+    gx = run(ops.ConvolutionGradient(bf16=True), x, np.eye(16, dtype="float32")[:, :, None, None], gy, gy)[0]
+    np.testing.assert_array_equal(gx, to_bfloat16(gy))

@@ -101,6 +101,16 @@ def test_the_stages_mask_is_its_definition_and_so_is_its_gradient(shape):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4 * np.abs(other).max())
 
 
+def test_each_image_of_a_long_batch_has_its_own_mask():
+    """Images are worked on a few at a time; their masks are keyed by the place in the batch."""
+    n, limit = 37, 1 << 15
+    op, cells = ops.Stage(threshold=limit), [[None], [None], [None]]
+    op.perform(None, [np.zeros((n, 1, 8, 8), "f"), np.zeros((16, 1, 3, 3), "f"), np.ones(16, "f"), state(5)], cells)
+    for row in range(n):
+        expected = draws(state(5), row, 16 * 9).reshape(3, 3, 16).transpose(2, 0, 1) >= limit
+        np.testing.assert_array_equal(cells[0][0][row] != 0, expected)
+
+
 @pytest.mark.parametrize("p", [0.1, 0.2, 0.3, 0.5])
 def test_the_rate_is_right(p):
     found = masks(p, state(1), calls=20)

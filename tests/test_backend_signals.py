@@ -1,4 +1,4 @@
-"""A signal in the middle of a product leaves the product, and the memory around it, alone (fkp/backend/signals.h)."""
+"""Signals in the middle of a product leave it, and the memory around it, alone (signals.h); forks leave it alive."""
 import os
 import subprocess
 import sys
@@ -47,4 +47,38 @@ assert len(seen) > 20, len(seen)
 def test_signals_change_no_product(most, threads):
     done = subprocess.run([sys.executable, "-c", SCRIPT], text=True, capture_output=True, cwd=ROOT, timeout=200,
                           env={**os.environ, "ONEDNN_MAX_CPU_ISA": most, "OMP_NUM_THREADS": threads})
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+FORK = """
+import os
+import signal
+
+import load  # prepares Theano
+import numpy as np
+from fkp.backend import ops
+
+random = np.random.RandomState(0)
+x, weights, bias = [random.uniform(-1, 1, shape).astype("float32") for shape in ((256, 900), (900, 100), 100)]
+
+
+def product():
+    cells = [[None]]
+    ops.Dense().perform(None, [x, weights, bias], cells)
+    return cells[0][0].tobytes()
+
+
+before, child = product(), os.fork()
+if not child:
+    signal.alarm(60)  # ends it where it would wait forever
+    os._exit(product() != before)
+assert product() == before
+assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+@pytest.mark.skipif(backend.start.reason is not None, reason="our Ops do not run here: %s" % backend.start.reason)
+def test_a_forked_child_multiplies():
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", FORK], text=True, capture_output=True, cwd=ROOT, timeout=100,
+                          env={**os.environ, "OMP_NUM_THREADS": "2"})
     assert (done.returncode, done.stderr) == (0, "")

@@ -108,6 +108,16 @@ def test_a_broken_library_is_a_reason_not_a_crash(tmp_path):
     assert not (tmp_path / "new" / "libfkp.so").exists()
 
 
+@ours_only
+def test_another_processor_gets_another_library(tmp_path, monkeypatch):
+    monkeypatch.setattr(library, "_build", lambda *_: None)
+    paths = set()
+    for flags in ("flags: avx2", "flags: avx2 avx512f", "flags: avx2"):
+        monkeypatch.setattr(library, "processor", lambda: flags)
+        paths.add(library.path("g++", "12", tmp_path))
+    assert len(paths) == 2
+
+
 WATCH = """
 import os, sys
 class Watch:

@@ -55,6 +55,7 @@ def _link(folder):
 
 
 def _install():
+    os.register_at_fork(before=native.LIBRARY.fkp_before_fork)
     for module in (lasagne.layers, lasagne.layers.helper, lasagne.objectives, nolearn.lasagne.base):
         module.get_output = substitute.get_output
     create = nolearn.lasagne.base.NeuralNet._create_iter_funcs

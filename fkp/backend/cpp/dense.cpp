@@ -43,12 +43,14 @@ void finish_row(const Dense& d, int64_t row, uint16_t* draws) {
 
 void forward(const Dense& d) {
     multiply({false, false, d.rows, d.out, d.in, d.x, d.weights, d.y, d.bf16 != 0});
+    FirstError error;
 #pragma omp parallel if (d.rows * d.out > SMALL)
-    {
+    error.guard([&] {
         std::vector<uint16_t> draws(drawn(size_t(d.out)));
-#pragma omp for
+#pragma omp for nowait
         for (int64_t row = 0; row < d.rows; ++row) finish_row(d, row, draws.data());
-    }
+    });
+    error.rethrow();
 }
 
 // The gradient before the activation, from y.

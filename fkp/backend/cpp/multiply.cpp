@@ -4,6 +4,7 @@
 #include "signals.h"
 #include <omp.h>
 #include <algorithm>
+#include <cstdio>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -21,7 +22,9 @@ memory::desc matrix(int64_t rows, int64_t columns, bool transposed, Type type) {
     return memory::desc({rows, columns}, type, transposed ? memory::dims{1, rows} : memory::dims{columns, 1});
 }
 
-constexpr int64_t SMALL = 1 << 20;  // multiplications below which a second thread costs more than it helps
+// Multiplications below which one thread is used: on a busy machine a second one is waited for, and Theano's own
+// convolutions call once per image.
+constexpr int64_t SMALL = 1 << 22;
 constexpr int64_t SUMS = 4;         // parts of a long sum, for any number of threads: the result is the same
 constexpr int64_t STEP = 16;        // strips begin at multiples, where a vector begins
 
@@ -35,6 +38,12 @@ struct Strip {
     }
 };
 
+// c = beta c; what c held is not read where beta is 0.
+void scale(int64_t m, int64_t n, float beta, float* c, int64_t c_row) {
+    for (int64_t i = 0; i < m; ++i)
+        for (int64_t j = 0; j < n; ++j) c[i * c_row + j] = beta == 0.f ? 0.f : beta * c[i * c_row + j];
+}
+
 // c = alpha op(a) op(b) + beta c, row after row with its own row length: `dnnl_sgemm` on strips, in threads of ours
 // (its own would take the signals).
 //
@@ -42,6 +51,8 @@ struct Strip {
 // is the weights' first axis: each core meets the same weights each time, and those of no other.
 void sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float* a,
            int64_t a_row, const float* b, int64_t b_row, float beta, float* c, int64_t c_row) {
+    if (!m || !n) return;
+    if (!k) return scale(m, n, beta, c, c_row);  // oneDNN would leave c as it is
     const bool large = m * n * k > SMALL, by_depth = large && k > 2 * std::max(m, n), by_columns = !by_depth && n > m;
     const int64_t a_down = transpose_a ? 1 : a_row, a_along = transpose_a ? a_row : 1;
     const int64_t b_down = transpose_b ? 1 : b_row, b_along = transpose_b ? b_row : 1;
@@ -143,11 +154,17 @@ void multiply(const Product& p) {
 }  // namespace fkp
 
 // Fortran's sgemm_, which Theano links to.  Fortran counts columns first: the same memory, read by rows, is the
-// transposed matrix, and C' = B' A'.  xerbla's part is left out: Theano's Ops check the shapes.
+// transposed matrix, and C' = B' A'.  xerbla's part is left out: Theano's Ops check the shapes.  Nothing can be returned
+// or thrown to Fortran: where there is no memory for the product the process ends with the reason.
 extern "C" void sgemm_(const char* transpose_a, const char* transpose_b, const int* m, const int* n, const int* k,
                        const float* alpha, const float* a, const int* lda, const float* b, const int* ldb,
                        const float* beta, float* c, const int* ldc) {
     auto transposed = [](char letter) { return letter != 'N' && letter != 'n'; };
-    fkp::sgemm(transposed(*transpose_b), transposed(*transpose_a), *n, *m, *k, *alpha, b, *ldb, a, *lda, *beta, c,
-               *ldc);
+    const char* failed = fkp::reason([&] {
+        fkp::sgemm(transposed(*transpose_b), transposed(*transpose_a), *n, *m, *k, *alpha, b, *ldb, a, *lda, *beta, c,
+                   *ldc);
+    });
+    if (!failed) return;
+    std::fprintf(stderr, "a product of %d x %d and %d x %d numbers failed: %s\n", *m, *k, *k, *n, failed);
+    std::exit(2);
 }
