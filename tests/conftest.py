@@ -20,6 +20,7 @@ from fkp import models  # noqa: E402
 from fkp.training.run import Run  # noqa: E402
 from fkp.training.session import Session  # noqa: E402
 
+pytest.register_assert_rewrite("csvs", "interrupting", "running")
 theano.config.on_opt_error = "raise"  # Theano only warns where a rewrite fails
 
 
@@ -117,3 +118,16 @@ def training(tmp_path):
     """A small training.csv."""
     from csvs import training_lines, write
     return write(tmp_path / "training.csv", training_lines())
+
+
+@pytest.fixture(scope="session")
+def faces():
+    """X (40, 9216) and y (40, 30) of noise."""
+    random = np.random.RandomState(0)
+    return random.randint(0, 256, (40, 9216)).astype(np.uint8), random.uniform(-1, 1, (40, 30)).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def pictures(faces):
+    """The same in two dimensions."""
+    return faces[0].reshape(-1, 1, 96, 96), faces[1]
