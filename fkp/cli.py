@@ -65,9 +65,22 @@ def path(text):
 def folder(text):
     """A folder that is there, or can be made."""
     found = path(text)
-    if not found.is_dir() and os.path.lexists(found):
-        raise argparse.ArgumentTypeError("%s is a file; name a folder" % found)
+    if not nearest(found).is_dir():
+        raise argparse.ArgumentTypeError("%s is a file; name a folder" % nearest(found))
     return found
+
+
+def writable(text):
+    """A folder to write into: better refused now than after hours of training."""
+    found = folder(text)
+    if not os.access(nearest(found), os.W_OK):
+        raise argparse.ArgumentTypeError("%s cannot be written; choose another folder" % nearest(found))
+    return found
+
+
+def nearest(found):
+    """The path, or the folder above it that is there."""
+    return next(each for each in (found, *found.absolute().parents) if os.path.lexists(each))
 
 
 def count(text):
@@ -110,7 +123,7 @@ OPTIONS = {
     "precision": (["--precision"], dict(choices=["float32", "bfloat16"], default="float32",
                                         help="of products inside the net (default: float32; bfloat16 is faster "
                                              "where the processor has it)")),
-    "out": (["--out"], dict(metavar="DIR", type=folder, default=Path("."),
+    "out": (["--out"], dict(metavar="DIR", type=writable, default=".",
                             help="where pictures and submissions go (default: this folder)")),
     "show": (["--show"], dict(action=argparse.BooleanOptionalAction, default=None,
                               help="open a window (default: only if there is a display)")),

@@ -125,7 +125,7 @@ def read_npz(path, only=None, max_bytes=MAX_BYTES):
         raise
     except (OSError, ValueError, TypeError, KeyError, EOFError, SyntaxError, NotImplementedError, RuntimeError,
             MemoryError, RecursionError, zipfile.BadZipFile, UnicodeError, OverflowError) as error:
-        raise Problem("%s: not a file of this collection (%s); delete it and train again"
+        raise Problem("%s: not a file of this collection (%s); move it away and train again"
                       % (path, " ".join(str(error).split())[:120] or type(error).__name__)) from None
 
 

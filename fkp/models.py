@@ -72,7 +72,7 @@ def missing(path):
 def read_header(arrays, path):
     """The header among `arrays`, its parts of the right type: `Run.from_json` takes it."""
     if "header" not in arrays:
-        raise Problem("%s: has no header, so it is no model of this collection; delete it and train again" % path)
+        raise Problem("%s: has no header, so it is no model of this collection; move it away and train again" % path)
     header = files.untext(arrays["header"], path)
     for key, kind in (("script", str), ("settings", dict), ("data", dict), ("history", list), ("versions", dict)):
         if not isinstance(header.get(key), kind):

@@ -1,7 +1,9 @@
 """What the scripts write: nothing of the user's is replaced, and no name is cut out of free text."""
 import importlib
+import os
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -131,9 +133,20 @@ def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize("option", ["--out", "--models"])
 def test_a_file_is_no_folder(option, tmp_path, capsys):
     (tmp_path / "a.png").touch()
+    for path in (tmp_path / "a.png", tmp_path / "a.png" / "b"):
+        with pytest.raises(SystemExit) as ended:
+            cli.parser("", option[2:]).parse_args([option, str(path)])
+        assert ended.value.code == 2 and "a.png is a file; name a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [[], ["--out", "here/not/yet"]])
+def test_a_folder_that_cannot_be_written_is_named_before_anything_is_computed(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.parser("", "out").parse_args(words).out == Path(words[-1] if words else ".")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # chmod would not stop root
     with pytest.raises(SystemExit) as ended:
-        cli.parser("", option[2:]).parse_args([option, str(tmp_path / "a.png")])
-    assert ended.value.code == 2 and "a.png is a file; name a folder" in capsys.readouterr().err
+        cli.parser("", "out").parse_args(words)
+    assert ended.value.code == 2 and "cannot be written; choose another folder" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [["--box", "-10,0,90,90"], ["--box=-10,0,90,90"], ["--box", "-10,-5,90,90", "--seed", "3"]])
