@@ -72,6 +72,8 @@ READ = {
     "R's write.csv": joined([quoted(["", *rows()[0]])] + [quoted([str(i)]) + [f or "NA" for f in fields[:-1]]
                                                           + quoted(fields[-1:]) for i, fields in enumerate(rows()[1:], 1)]),
     "a note to Excel": b"sep=;\r\n" + joined(rows(), ";", "\r\n"),
+    "a comment above": b"# faces\n" + joined(rows()),
+    "empty lines above": b"\xef\xbb\xbf\r\n\n" + joined(rows()),
     "a line end too many": joined(rows(), end="\r\r\n"),
     "old Mac's line ends": joined(rows(), end="\r"),
     "old Mac's line ends, none at the end": joined(rows(), end="\r")[:-1],
@@ -83,6 +85,8 @@ READ = {
     "names for people": joined([[f.replace("_", " ").title() for f in rows()[0]], *rows()[1:]]),
     "pandas' index": in_front(""),
     "pandas' index, read and saved again": in_front("Unnamed: 0"),
+    "an index with another name": in_front("Id", 1),
+    "an index as spreadsheets have it": in_front("#", 1),
     "pandas' index, reset": in_front("index", 1),
     "pandas' index, twice": joined([[["Unnamed: 0.1", "Unnamed: 0"][i] if r == 0 else str(r) for i in (0, 1)] + fields
                                     for r, fields in enumerate(rows())]),

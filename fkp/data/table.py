@@ -22,7 +22,9 @@ SEPARATORS = (b",", b";", b"\t", b"|", b" ")  # the first is Kaggle's; quotes pr
 # What programs write where a label is missing.
 MISSING = {b"", b"na", b"n/a", b"#n/a", b"<na>", b"nan", b"-nan", b"null", b"none", b"nil", b"-", b"--", b"?", b"."}
 # What they call the row numbers that they put beside a table.
-_INDEX = re.compile(r"\s*(unnamed: ?\d+(\.\d+)*(_level_\d+)?|index|level_\d+|row\.?names|x)?\s*", re.I)
+_INDEX = re.compile(r"\s*(unnamed: ?\d+(\.\d+)*(_level_\d+)?|index|level_\d+|row([._ ]?(names?|id|number))?|id|nr|no|#|x)?\s*",
+                    re.I)
+_BEFORE_HEADER = re.compile(rb'(\xef\xbb\xbf)?("?sep=."?|#[^,;\t|\n]*)?\s*\n')  # nothing, a note to Excel, a comment
 _NUMBER = re.compile(rb"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 
@@ -35,9 +37,9 @@ class Table:
         self.unfinished = False  # whether the line read last had no line end
         stream, self.left = source.unpacked(file, path)  # left: bytes, of a gzip archive packed ones
         self.lines = source.lines(stream)
-        self.header, self.before = self.lines.readline(LONGEST_LINE), 1
-        if re.fullmatch(rb'(\xef\xbb\xbf)?"?sep=."?\s*', self.header):  # a note to Excel
-            self.header, self.before = self.lines.readline(LONGEST_LINE), 2
+        self.header, self.before = self.lines.readline(LONGEST_LINE), 1  # before: lines up to and with the header
+        while _BEFORE_HEADER.fullmatch(self.header):
+            self.header, self.before = self.lines.readline(LONGEST_LINE), self.before + 1
         self.separator, names = _names(self.header, (*columns, *optional), columns, path)
         self.order, self.width = [names.index(column) for column in columns], len(names)
         self.may_end_early = max(self.order) < len(names) - 1  # nothing is lost with the last field
