@@ -6,6 +6,7 @@ from conftest import some_faces, train
 from theano.gof.cmodule import GCC_compiler
 
 from fkp import figures
+from fkp.backend import library
 from fkp.training import compiling
 
 
@@ -30,6 +31,12 @@ def test_a_net_says_that_it_is_compiled_before_its_table(drawn, tmp_path, monkey
     monkeypatch.setattr(net, "initialize", lambda: (GCC_compiler.compile_str(), initialize()))
     train(net, X, y[:, :30], tmp_path / "net1.npz")
     assert capsys.readouterr().out.startswith("Compiling, once ...\n")
+
+
+def test_the_library_says_that_it_is_compiled(tmp_path, capsys):
+    with pytest.raises(library.Unavailable):
+        library._build("false", tmp_path, tmp_path / "libdnnl.so", tmp_path / "new" / "libfkp.so")
+    assert capsys.readouterr().out == "Compiling the kernels for oneDNN, once ...\n"
 
 
 def history(*losses):

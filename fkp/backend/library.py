@@ -71,6 +71,7 @@ def load(target):
 
 def _build(compiler, headers, onednn, target):
     """Compile in a folder beside the target, then rename: other processes see all of it or nothing."""
+    print("Compiling the kernels for oneDNN, once ...", flush=True)  # half a minute, where nothing else is said
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=str(target.parent)) as folder:
         objects = [str(Path(folder) / (source.stem + ".o")) for source in sorted(SOURCES.glob("*.cpp"))]
