@@ -81,6 +81,8 @@ ATTRIBUTES = [
     Attribute("collections", "Iterable", collections.abc.Iterable),
     # Dropped by NumPy 1.24; theano.scalar.basic and theano.tensor.basic (where its absence changes the outcome silently).
     Attribute("numpy", "complex", complex),
+    # Dropped by NumPy 1.24, back since 2.0; theano.scalar.basic casts with it.
+    Attribute("numpy", "bool", bool),
     # Dropped by NumPy 2; theano.scalar.basic, theano.tensor.nnet.bn.
     Attribute("numpy", "product", np.prod),
     Attribute("numpy", "cast", Cast()),
