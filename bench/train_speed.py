@@ -129,7 +129,7 @@ class Bench:
                 with tempfile.TemporaryDirectory(dir=self.folder) as cache:
                     for kind in ("cold", "warm"):
                         answer = self.child(MODES[name], "start", cache=cache)
-                        self.note(name, "4", answer and {f"start {kind}": answer["start"], "version": answer["version"]})
+                        self.note(name, "4", answer and {"start " + kind: answer["start"], "version": answer["version"]})
 
     def growth(self):
         for _ in range(self.options.rounds):
@@ -226,7 +226,8 @@ def report_growth(bench):
         for times in bench.options.growth:
             rows = str(times * bench.options.rows)
             seconds = bench.median("growth", rows, mode)
-            body.append([rows, shown(seconds, 2), shown(seconds / base * first / times if seconds and base else None, 2),
+            relative = seconds / base * first / times if seconds and base else None
+            body.append([rows, shown(seconds, 2), shown(relative, 2),
                          shown(bench.median("growth memory", rows, mode), 0)])
         table([f"net4, {MODES[mode].label}: rows", "seconds an epoch", "per row, relative", "peak memory, MB"], body)
 

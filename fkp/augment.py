@@ -111,7 +111,7 @@ class Warp:
         self.size = size
         self.there = rotation * scale[:, None, None]                        # (n, 2, 2): from old to new,
         self.back = rotation.transpose(0, 2, 1) / scale[:, None, None]      # and back, about the centre
-        self.centre = strength * random.uniform(-SHIFT, SHIFT, (n, 2)) + size / 2      # (n, 2): where the old centre goes
+        self.centre = strength * random.uniform(-SHIFT, SHIFT, (n, 2)) + size / 2      # (n, 2): where it goes
 
     def points(self, points):
         """Where points (n, 2k) go, in pixels from the edge; NaN stays NaN."""

@@ -33,9 +33,11 @@ def middle(at, win):
 
 def to_crop(points, centres, win):
     """Points (n, 2k) in pixels of the face -> relative to the crop's centre, in units of win / 2."""
-    return ((points.reshape(len(points), -1, 2) - centres[:, None]) / (win / 2)).reshape(points.shape).astype(np.float32)
+    xy = points.reshape(len(points), -1, 2)
+    return ((xy - centres[:, None]) / (win / 2)).reshape(points.shape).astype(np.float32)
 
 
 def from_crop(targets, centres, win):
     """Inverse of `to_crop`: a specialist's answer in pixels of the face."""
-    return (targets.reshape(len(targets), -1, 2) * (win / 2) + centres[:, None]).reshape(targets.shape).astype(np.float32)
+    xy = targets.reshape(len(targets), -1, 2)
+    return (xy * (win / 2) + centres[:, None]).reshape(targets.shape).astype(np.float32)

@@ -21,7 +21,8 @@ SOFTWARE = "Facial keypoints with Theano, Lasagne and nolearn"   # in a PNG: it 
 
 def use_display(show):
     """Choose the window or the file, before pyplot is used: `show` True, False, or None for "if there is one"."""
-    present = sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    desktop = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    present = sys.platform in ("win32", "darwin") or bool(desktop)
     if show and not present:
         raise Problem("--show: there is no display; leave it out, the picture is saved as PNG anyway")
     if not (present if show is None else show):

@@ -91,7 +91,7 @@ def find_faces(photo):
 
 
 def square(box, size, path):
-    """The square (left, upper, side) around a box, moved and shrunk into the photo.  Raises Problem if it is outside."""
+    """The square (left, upper, side) around a box, moved and shrunk into the photo.  Raises Problem outside it."""
     x, y, w, h = box
     if w < SMALLEST or h < SMALLEST or x >= size[0] or y >= size[1] or x + w <= 0 or y + h <= 0:
         raise Problem("%s: is %d x %d pixels, and the box %d,%d,%d,%d does not hold a face of %d pixels or more; "

@@ -30,7 +30,7 @@ def answer(asked, levels, rule, path):
 
 
 def write(path, points, ids, lookup):
-    """Write points (n, all), in pixels, of the images `ids` (n,) as Kaggle asks for them; checked before.  Returns the path."""
+    """Write points (n, all) in pixels of the images `ids` (n,) as Kaggle asks for them, checked.  Returns the path."""
     row_ids, image_ids, features = lookup
     values = in_scheme(points, ids, image_ids, features)
     row_of = {image_id: row for row, image_id in enumerate(ids.tolist())}

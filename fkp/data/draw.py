@@ -41,9 +41,9 @@ ABSENT = (10, 13, 13, 17, 16, 16, 14, 59, 14, 48, 0, 15, 14, 9, 23)  # rows of t
 ABSENT_LATER = 10  # rows of the second scheme that lack the mouth too
 TEST_FIRST = 591  # test images that are asked for the first scheme
 # Those asked for fewer than 30 values: how many images, and which points nobody asks.
-UNASKED = ((8, (9,)), (7, (7,)), (4, (7, 9)), (2, (6, 7, 8, 9)), (1, (14,)), (1, (6, 7, 9)), (1, (4, 8, 9)), (1, (5, 9)),
-           (1, (11, 12)), (1, (7, 9, 12, 13, 14)), (1, (6, 8)), (1, (12, 14)), (1, (2, 6, 7, 8, 9)), (1, (3, 7)),
-           (1, (2, 6, 8)), (1, (12,)), (1, (0, 1, 2, 3, 4, 5)), (1, (5,)))
+UNASKED = ((8, (9,)), (7, (7,)), (4, (7, 9)), (2, (6, 7, 8, 9)), (1, (14,)), (1, (6, 7, 9)), (1, (4, 8, 9)),
+           (1, (5, 9)), (1, (11, 12)), (1, (7, 9, 12, 13, 14)), (1, (6, 8)), (1, (12, 14)), (1, (2, 6, 7, 8, 9)),
+           (1, (3, 7)), (1, (2, 6, 8)), (1, (12,)), (1, (0, 1, 2, 3, 4, 5)), (1, (5,)))
 UNASKED_LATER = 2  # images of the second scheme not asked for the mouth
 BATCH = 32  # faces painted at once: small enough for the processor's cache
 THREADS = 8  # at most: each holds dozens of pictures per face while it paints
@@ -132,7 +132,8 @@ def _batch(seed, kind, index, later):
 
 def _faces(n, seed, kind, later=False):
     """The first n faces of a set; `kind` keeps the sets of one seed apart."""
-    with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as pool:  # NumPy lets go of the interpreter while it computes
+    threads = min(THREADS, os.cpu_count() or 1)
+    with ThreadPoolExecutor(threads) as pool:  # NumPy lets go of the interpreter while it computes
         batches = list(pool.map(lambda i: _batch(seed, kind, i, later), range(-(-n // BATCH))))
     if not batches:
         return np.zeros((0, SIZE, SIZE), np.uint8), np.zeros((0, 30), np.float32), np.zeros((0, 30), np.float32)
@@ -232,7 +233,8 @@ def write_csvs(folder, rows=ROWS, seed=42):
            (",".join([_number(v) for v in p] + [_pixels(image)]) for image, p in zip(images, points)))
     tests = min(rows, TEST_ROWS)
     _write(paths[1], "ImageId,Image", (f"{i},{_pixels(image)}" for i, image in enumerate(test(tests, seed), 1)))
-    _write(paths[2], "RowId,ImageId,FeatureName,Location", (f"{row},{image},{what}," for row, image, what in lookup(tests, seed)))
+    _write(paths[2], "RowId,ImageId,FeatureName,Location",
+           (f"{row},{image},{what}," for row, image, what in lookup(tests, seed)))
     return paths
 
 

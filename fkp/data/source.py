@@ -47,7 +47,8 @@ def _distance(file, name):
     """How far the name of a file is from that of a table, from 1; None where it is another's."""
     stem = re.escape(name.rpartition(".")[0])
     number = r"(?P<number>[ _]?\(\d+\)|[ _-]+copy)?"
-    match = re.fullmatch(rf"{stem}{number}(?P<csv>\.[ct]sv)?(?P<text>\.txt)?(?P<packed>\.zip|\.gz|\.bz2|\.xz)?", file, re.I)
+    match = re.fullmatch(rf"{stem}{number}(?P<csv>\.[ct]sv)?(?P<text>\.txt)?(?P<packed>\.zip|\.gz|\.bz2|\.xz)?",
+                         file, re.I)
     if match is None or not (match["csv"] or match["text"] or match["packed"]):
         return None
     return 1 + 4 * bool(match["number"]) + 2 * bool(match["packed"]) + bool(match["text"])

@@ -172,7 +172,8 @@ def _names(line, known, needed, path):
         raise Problem(f"{path}: a web page, not a CSV file; log in to Kaggle and download it again")
     plain = {_plain(column): column for column in known}
     tables = [(separator, _fields(line, separator)) for separator in SEPARATORS]
-    decoded = [(separator, [field.decode("utf-8", "backslashreplace") for field in fields]) for separator, fields in tables]
+    decoded = [(separator, [field.decode("utf-8", "backslashreplace") for field in fields])
+               for separator, fields in tables]
     separator, names = max(decoded, key=lambda table: len(plain.keys() & {_plain(name) for name in table[1]}))
     names = [plain.get(_plain(name), name) for name in names]
     if len(names) > AREA:
