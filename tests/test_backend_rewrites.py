@@ -132,3 +132,18 @@ def test_lasagnes_one_dimensional_convolutions_are_served():
     x = T.tensor3()
     function = both([substitute.get_output(net, x)], [x], [numbers(2, 3, 20)])
     assert kinds(function) == {"Convolution": 1}
+
+
+@pytest.mark.parametrize("middle", [
+    lambda x, y: x + y, lambda x, y: T.concatenate([x, y], 1), lambda x, y: T.tanh(x) * y - x,
+    lambda x, y: T.concatenate([T.concatenate([y, x, x], 1), x + y], 1),
+], ids=["sum", "concatenation", "product", "both"])
+def test_channels_last_memory_is_kept_between_our_ops(middle):
+    x, w = T.tensor4(), T.tensor4()
+    y = T.nnet.conv2d(x, w, border_mode="half")
+    z = middle(pool_2d(y, (2, 2), ignore_border=True), pool_2d(T.exp(y), (2, 2), ignore_border=True))
+    function = both([z, T.nnet.conv2d(z, T.ones((2, z.shape[1], 1, 1))), *T.grad((z ** 2).sum(), [x, w])], [x, w],
+                    [numbers(3, 4, 8, 6), numbers(5, 4, 3, 3)])
+    z, *_, gx, _ = function(numbers(3, 4, 8, 6), numbers(5, 4, 3, 3))
+    for array in (z, gx):
+        assert array.transpose(0, 2, 3, 1).flags.c_contiguous

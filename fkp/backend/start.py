@@ -10,7 +10,7 @@ import theano
 
 from .. import Problem
 from . import checks, gpu, library, settings
-from .ops import groups, native, nesterov, rewrites, small, substitute
+from .ops import groups, layout, native, nesterov, rewrites, small, substitute
 
 # dnnl_cpu_isa_t's bits
 AVX2, AVX512, BF16, AMX = 0x7, 0x27, 0xE7, 0xFEF
@@ -71,6 +71,7 @@ def _install():
     theano.compile.optdb.register("fkp_nesterov_inplace", theano.tensor.opt.in2out(nesterov.nesterov_inplace), 70,
                                   "fast_run", "inplace")
     rewrites.register()
+    theano.compile.optdb.register("fkp_channels_last", layout.KeepChannelsLast(), 49.5, "fkp", "fast_run")
     # After everything else: 75 and a little are Theano's own in-place rewrites.
     theano.compile.optdb.register("fkp_small_ops", small.RunSmallOpsInPython(), 99, "fast_run")
 

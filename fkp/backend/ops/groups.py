@@ -13,7 +13,8 @@ from collections import namedtuple
 import numpy as np
 import theano
 import theano.tensor as T
-from lasagne.layers import Conv2DLayer, DenseLayer, DropoutLayer, MaxPool2DLayer, Pool2DLayer
+from lasagne.layers import (ConcatLayer, Conv2DLayer, DenseLayer, DropoutLayer, ElemwiseMergeLayer, MaxPool2DLayer,
+                            Pool2DLayer)
 from lasagne.nonlinearities import LeakyRectify, identity, rectify, sigmoid, tanh
 
 from . import LINEAR, RECTIFIER, Convolution, Dense, Geometry, Stage
@@ -23,6 +24,7 @@ _draws = weakref.WeakKeyDictionary()  # how often a dropout layer was built into
 
 # build(group, what comes in, deterministic): the group's expression, or None where our Op does not take that
 Group = namedtuple("Group", "build members activation dropout channels_last")
+TAKE_CHANNELS_LAST = (ConcatLayer, Conv2DLayer, ElemwiseMergeLayer, Pool2DLayer)   # and gain by it; see layout.py
 # A layer is what its class says as long as nobody, no subclass and no user, put another `get_output_for` in its place.
 ORIGINAL = {kind: kind.get_output_for for kind in (Conv2DLayer, DenseLayer, DropoutLayer, MaxPool2DLayer)}
 
@@ -57,7 +59,7 @@ def find_group(first, consumers, wanted):
         return None
     members += [dropout] * bool(dropout)
     followers = consumers.get(members[-1], [])
-    channels_last = bool(followers) and all(isinstance(layer, (Conv2DLayer, Pool2DLayer)) for layer in followers)
+    channels_last = bool(followers) and all(isinstance(layer, TAKE_CHANNELS_LAST) for layer in followers)
     return Group(build, members, activation, dropout, channels_last)
 
 

@@ -1,0 +1,40 @@
+"""Runs a package's own tests, of 2015, on this backend: python tests/foreign.py FOLDER PYTEST_ARGUMENTS
+
+For tests/test_foreign.py.  What those tests import and is no more stands in
+here: the package mock, and two data sets, with digits that scikit-learn has.
+"""
+import sys
+import unittest.mock
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.modules["mock"] = unittest.mock
+
+from fkp import backend  # noqa: E402, F401, I001  (first: prepares Theano)
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+from fkp.backend.compat import scripts  # noqa: E402
+from sklearn import datasets  # noqa: E402
+from sklearn.utils import Bunch  # noqa: E402
+
+
+def fetch_mldata(name):
+    """MNIST's shape: 70,000 images of 28 x 28, from scikit-learn's 1,797 of 8 x 8."""
+    digits = datasets.load_digits()
+    images = np.pad(np.kron(digits.images, np.ones((3, 3))), ((0, 0), (2, 2), (2, 2))) * (255 / 16)
+    return Bunch(data=np.resize(images.astype("uint8").reshape(len(images), -1), (70000, 784)),
+                 target=np.resize(digits.target, 70000))
+
+
+def load_boston():
+    """506 rows of 13 columns, whose target follows them."""
+    x, y = datasets.make_regression(506, 13, random_state=42)
+    return Bunch(data=x, target=y)
+
+
+if __name__ == "__main__":
+    scripts.restore()
+    vars(datasets).update(fetch_mldata=fetch_mldata, load_boston=load_boston)
+    sys.path.insert(0, sys.argv[1])
+    sys.exit(pytest.main(["-c", "/dev/null", "--rootdir", sys.argv[1], "-p", "no:cacheprovider", "-q", "-rfE",
+                          "--tb=line", *sys.argv[2:]]))
