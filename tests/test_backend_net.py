@@ -2,11 +2,14 @@
 from pathlib import Path
 
 import lasagne
+import load
+import net3 as published
 import numpy as np
 import pytest
 import theano
 from lasagne import layers
 from nolearn.lasagne import NeuralNet, TrainSplit
+from sklearn.datasets import load_digits
 
 import fkp
 from fkp import backend
@@ -70,18 +73,48 @@ def test_a_net_is_replaced_whole_and_says_so():
         "eval_iter_": forward, "predict_iter_": forward}
 
 
+def both_ways(monkeypatch, fit):
+    """fit()'s net with our Ops and with Theano's own."""
+    found = fit()
+    monkeypatch.setattr("nolearn.lasagne.base.get_output", substitute.original_get_output)
+    monkeypatch.setattr("theano.compile.mode.instantiated_default_mode", THEANOS)
+    monkeypatch.setattr(substitute, "nesterov_momentum", substitute.original_nesterov)
+    expected = fit()
+    assert replaced(found)["predict_iter_"] and not replaced(expected)["predict_iter_"]
+    return found, expected
+
+
+@ours_only
+def test_digits_on_black_give_theanos_losses(monkeypatch):
+    """Constant areas: most windows have four equal maxima."""
+    digits = load_digits()
+    x = np.zeros((300, 1, 31, 30), "float32")
+    x[:, 0, 4:28, 3:27] = np.kron(digits.images[:300] / 16, np.ones((3, 3)))
+    y = np.tile(np.eye(10, dtype="float32")[digits.target[:300]], 3)
+    found, expected = both_ways(monkeypatch, lambda: net3().fit(x, y))
+    np.testing.assert_allclose(history(found), history(expected), rtol=1e-3)
+
+
+@ours_only
+@pytest.mark.slow
+def test_real_faces_give_theanos_losses(monkeypatch, real_data):
+    x, y = load.load2d(rows=500, data=real_data)
+
+    def fit():
+        lasagne.random.set_rng(np.random.RandomState(1))
+        return published.build(epochs=3).fit(x, y)
+
+    found, expected = both_ways(monkeypatch, fit)
+    np.testing.assert_allclose(history(found), history(expected), rtol=1e-3)
+
+
 @ours_only
 @pytest.mark.parametrize("loss", [None, masked], ids=["squared", "masked"])
 def test_three_epochs_give_theanos_losses(monkeypatch, loss):
     x, y = pictures()
     if loss:
         y[::3, 4:] = np.nan
-    found = net3(objective_loss_function=loss).fit(x, y)
-    monkeypatch.setattr("nolearn.lasagne.base.get_output", substitute.original_get_output)
-    monkeypatch.setattr("theano.compile.mode.instantiated_default_mode", THEANOS)
-    monkeypatch.setattr(substitute, "nesterov_momentum", substitute.original_nesterov)
-    expected = net3(objective_loss_function=loss).fit(x, y)
-    assert replaced(found)["train_iter_"] and not replaced(expected)["train_iter_"]
+    found, expected = both_ways(monkeypatch, lambda: net3(objective_loss_function=loss).fit(x, y))
     np.testing.assert_allclose(history(found), history(expected), rtol=1e-3)
     np.testing.assert_allclose(found.predict(x), expected.predict(x), rtol=1e-2, atol=1e-3)
     assert history(found)[-1][0] < history(found)[0][0]
