@@ -25,14 +25,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from fkp.data.face_parts import paint
-from fkp.keypoints import COLUMNS, KEYPOINTS, SIZE
+from fkp.keypoints import COLUMNS, FOUR_POINTS, KEYPOINTS, SECOND_SCHEME, SIZE
 
 # Names these faces in every model trained on them: whoever changes how they look writes a new one.
 FINGERPRINT = "09386769f7e5b010"
 
 POINT = {name: i for i, name in enumerate(KEYPOINTS)}
-SECOND = ("nose_tip", "mouth_center_bottom_lip")  # points that mean something else in the second scheme
-LATER = ("left_eye_center", "right_eye_center") + SECOND  # the only points of the second scheme
 
 # Kaggle's numbers.
 ROWS, TEST_ROWS = 7049, 1783
@@ -126,7 +124,7 @@ def _batch(seed, kind, index, later):
     points, second = shapes(rng, BATCH, later)
     images = paint(points, second, KEYPOINTS, rng)
     other = points.copy()
-    other[:, [POINT[name] for name in SECOND]] = second
+    other[:, [POINT[name] for name in SECOND_SCHEME]] = second
     return images, points.reshape(BATCH, 30).astype(np.float32), other.reshape(BATCH, 30).astype(np.float32)
 
 
@@ -154,7 +152,7 @@ def missing(rows=ROWS, seed=42):
     """Which labels are missing, bool (rows, 30), counted out as on Kaggle; longer sets repeat the pattern."""
     rng = np.random.default_rng([seed, 3])
     mask = np.zeros((ROWS, len(KEYPOINTS)), bool)
-    mask[FIRST_ROWS:, [i for i, name in enumerate(KEYPOINTS) if name not in LATER]] = True
+    mask[FIRST_ROWS:, [i for i, name in enumerate(KEYPOINTS) if name not in FOUR_POINTS]] = True
     mask[rng.choice(np.arange(FIRST_ROWS, ROWS), ABSENT_LATER, False), POINT["mouth_center_bottom_lip"]] = True
     poor = rng.choice(np.arange(1, FIRST_ROWS - 1), FIRST_ROWS - COMPLETE, False)  # first and last row are complete
     for k, point in enumerate(rng.permutation(np.repeat(np.arange(len(ABSENT)), ABSENT))):
@@ -187,7 +185,7 @@ def lookup(rows=TEST_ROWS, seed=42):
     """What is asked of the first `rows` test images: a list of (row_id, image_id, feature), ids from 1."""
     rng = np.random.default_rng([seed, 4])
     asked = np.ones((TEST_ROWS, len(KEYPOINTS)), bool)
-    asked[TEST_FIRST:, [i for i, name in enumerate(KEYPOINTS) if name not in LATER]] = False
+    asked[TEST_FIRST:, [i for i, name in enumerate(KEYPOINTS) if name not in FOUR_POINTS]] = False
     lacks = [points for count, points in UNASKED for _ in range(count)]
     for image, points in zip(rng.choice(TEST_FIRST, len(lacks), False), lacks):
         asked[image, list(points)] = False
