@@ -156,6 +156,8 @@ def test_shapes_that_do_not_fit_are_named():
         run(ops.Convolution(), numbers(3, 2, 2, 8), weights)
     with pytest.raises(ValueError, match=r"bias of shape \(4,\) does not fit a kernel of shape \(5, 2, 3, 2\)"):
         run(ops.Convolution(), x, weights, bias[:4])
+    with pytest.raises(ValueError, match=r"output's shape is \(3, 5, 7, 6\), not \(3, 5, 7, 7\)"):
+        run(ops.ConvolutionGradient(), x, weights, bias, numbers(3, 5, 7, 6), numbers(3, 5, 7, 7))
     with pytest.raises(ValueError, match=r"gradient's shape is \(3, 5, 7, 6\), the output's is \(3, 5, 7, 7\)"):
         run(ops.ConvolutionGradient(), x, weights, bias, numbers(3, 5, 7, 7), numbers(3, 5, 7, 6))
     with pytest.raises(TypeError, match="Convolution takes float32 with 4, 4 dimensions"):

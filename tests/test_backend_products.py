@@ -65,6 +65,15 @@ def test_a_sum_of_nothing_leaves_beta_c(beta):
     np.testing.assert_array_equal(c, expected)
 
 
+@pytest.mark.parametrize("beta", [0, 0.5])
+def test_no_factor_is_read_where_alpha_is_0(beta):
+    (a, b, c), room = factors((b"N", b"N"), 4, 3, 2)
+    a[:] = np.nan
+    expected = beta * c
+    sgemm((b"N", b"N"), 4, 3, 2, 0, a, b, beta, c)
+    np.testing.assert_array_equal(c, expected)
+
+
 def test_theanos_own_products_run_on_it():
     if "-lfkp" not in theano.config.blas.ldflags:
         pytest.skip("the BLAS was chosen by the user")

@@ -289,6 +289,11 @@ def test_shapes_that_do_not_fit_are_named():
         outputs = [[None], [None], [None]]
         ops.StageGradient().perform(None, [numbers(2, 32, 9, 9), numbers(64, 32, 2, 2), numbers(64),
                                            np.zeros((2, 4, 4, 64), "uint8"), numbers(2, 64, 3, 3)], outputs)
+    with pytest.raises(ValueError, match=r"`where` has shape \(2, 4, 4, 63\), the layer's output \(2, 64, 4, 4\)"):
+        ops.StageGradient().perform(None, [numbers(2, 32, 9, 9), numbers(64, 32, 2, 2), numbers(64),
+                                           np.zeros((2, 4, 4, 63), "uint8"), numbers(2, 64, 4, 4)], outputs)
+    with pytest.raises(ValueError, match=r"bias of shape \(63,\) does not fit a kernel of shape \(64, 32, 2, 2\)"):
+        ops.Stage().perform(None, [numbers(2, 32, 9, 9), numbers(64, 32, 2, 2), numbers(63)], outputs)
 
 
 def test_the_sums_do_not_depend_on_the_threads(set_threads):

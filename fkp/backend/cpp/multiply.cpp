@@ -52,7 +52,7 @@ void scale(int64_t m, int64_t n, float beta, float* c, int64_t c_row) {
 void sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, float alpha, const float* a,
            int64_t a_row, const float* b, int64_t b_row, float beta, float* c, int64_t c_row) {
     if (!m || !n) return;
-    if (!k) return scale(m, n, beta, c, c_row);  // oneDNN would leave c as it is
+    if (!k || alpha == 0.f) return scale(m, n, beta, c, c_row);  // for no k oneDNN would leave c as it is
     const bool large = m * n * k > SMALL, by_depth = large && k > 2 * std::max(m, n), by_columns = !by_depth && n > m;
     const int64_t a_down = transpose_a ? 1 : a_row, a_along = transpose_a ? a_row : 1;
     const int64_t b_down = transpose_b ? 1 : b_row, b_along = transpose_b ? b_row : 1;

@@ -154,6 +154,8 @@ class ConvolutionGradient(GradientByTheano, Convolved):
         weights = dense_array(weights)
         s, shape = self.prepare(x.shape, weights.shape)
         set_gradient(s, gy, shape)
+        if y.shape != shape:
+            raise ValueError("the output's shape is %s, not %s" % (y.shape, shape))
         set_outputs(s, outputs, [x.shape, weights.shape, weights.shape[:1]], wanted)
         s.x_strides, s.x, s.weights, s.y_strides, s.y = elements(x), address(x), address(weights), elements(y), address(y)
         call("fkp_convolution_backward", s, x, weights, gy)

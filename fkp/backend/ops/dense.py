@@ -99,8 +99,9 @@ class DenseGradient(GradientByTheano, Layered):
     def compute(self, inputs, outputs, wanted):
         x, weights, _, y, gy = [dense_array(v) for v in inputs]
         d = self.prepare(x, weights)
-        if gy.shape != y.shape or gy.dtype != "float32":
-            raise ValueError("the gradient's shape is %s, the layer's output has %s" % (gy.shape, y.shape))
+        if not gy.shape == y.shape == (d.rows, d.out) or gy.dtype != "float32":
+            raise ValueError("output and gradient have shapes %s and %s, the layer's output has %s"
+                             % (y.shape, gy.shape, (d.rows, d.out)))
         shapes = [x.shape, weights.shape, (d.out,)]
         for name, cell, shape, want in zip(("gx", "gweights", "gbias"), outputs, shapes, wanted):
             array = room(cell, shape if want else (0,) * len(shape))

@@ -91,6 +91,7 @@ class StageGradient(GradientByTheano, Staged):
 
     def make_node(self, *inputs):
         inputs = [T.as_tensor_variable(v) for v in inputs]
+        float32(self, inputs[:3] + inputs[4:], 4, 4, 1, 4)
         return Apply(self, inputs, [v.type() for v in inputs[:3]])
 
     def infer_shape(self, node, shapes):
@@ -101,6 +102,9 @@ class StageGradient(GradientByTheano, Staged):
         weights, where = dense_array(weights), dense_array(where)
         s, shape = self.prepare(x, weights)
         set_gradient(s, gy, shape)
+        n, k, h, w = shape
+        if where.shape != (n, h, w, k):
+            raise ValueError("`where` has shape %s, the layer's output %s" % (where.shape, shape))
         set_outputs(s, outputs, [x.shape, weights.shape, weights.shape[:1]], wanted)
         s.where = address(where)
         call("fkp_convolution_backward", s, x, weights, gy)
