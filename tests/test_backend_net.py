@@ -1,4 +1,5 @@
 """Whole nets: ours against Theano's own Ops, the same seed twice, bfloat16, checkpointed random state."""
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import lasagne
@@ -15,7 +16,7 @@ import fkp
 from fkp import backend
 from fkp.backend import start
 from fkp.backend.ops import native, substitute
-from tests.test_backend_stage import THEANOS
+from tests.test_backend_stage import THEANOS, numbers
 
 ours_only = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)
 ROOT = Path(__file__).resolve().parent.parent
@@ -163,3 +164,15 @@ def test_other_precisions_are_refused():
 
 def test_describe_is_one_line():
     assert "\n" not in backend.describe() and backend.describe().startswith("Theano 1.0.5 on cpu, float32, ")
+
+
+def test_threads_that_call_one_function_get_an_answer_each():
+    image = layers.InputLayer((None, 1, 24, 24))
+    pool = layers.MaxPool2DLayer(layers.Conv2DLayer(image, 16, 3), 2)
+    net = layers.DenseLayer(pool, 50)
+    function = theano.function([image.input_var], lasagne.layers.get_output(net))
+    faces = [numbers(64, 1, 24, 24, seed=seed) for seed in range(4)]
+    alone = [function(each).tobytes() for each in faces]
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(lambda n: function(faces[n % 4]).tobytes(), range(240)))
+    assert sum(found != alone[n % 4] for n, found in enumerate(together)) == 0

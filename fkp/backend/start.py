@@ -1,6 +1,8 @@
 """Decides whether oneDNN runs, and says so."""
+import functools
 import os
 import shlex
+import threading
 
 import lasagne.layers
 import lasagne.objectives
@@ -66,6 +68,7 @@ def _install():
         return create(self, layers, objective, update, output_type)
 
     nolearn.lasagne.base.NeuralNet._create_iter_funcs = create_iter_funcs
+    theano.compile.Function.__call__ = _in_turn(theano.compile.Function.__call__)
     lasagne.updates.nesterov_momentum = substitute.nesterov_momentum
     theano.tensor.repeat = theano.tensor.extra_ops.repeat = substitute.repeat
     theano.compile.optdb.register("fkp_nesterov_inplace", theano.tensor.opt.in2out(nesterov.nesterov_inplace), 70,
@@ -74,6 +77,16 @@ def _install():
     theano.compile.optdb.register("fkp_channels_last", layout.KeepChannelsLast(), 49.5, "fkp", "fast_run")
     # After everything else: 75 and a little are Theano's own in-place rewrites.
     theano.compile.optdb.register("fkp_small_ops", small.RunSmallOpsInPython(), 99, "fast_run")
+
+
+def _in_turn(call):
+    """Results on their way lie in memory that each call of a function uses again: threads must take turns."""
+    @functools.wraps(call)
+    def call_in_turn(function, *args, **kwargs):
+        with vars(function).setdefault("turn", threading.RLock()):
+            return call(function, *args, **kwargs)
+
+    return call_in_turn
 
 
 def describe():

@@ -110,10 +110,9 @@ class Prepared(Op):
         compute = self.compute
 
         def thunk():
-            own = [[cell[0]] for cell in outputs]  # another thread may empty Theano's cells while C++ writes
-            compute([cell[0] for cell in inputs], own, wanted)
-            for cell, flag, (array,) in zip(outputs, done, own):
-                cell[0], flag[0] = array, True
+            compute([cell[0] for cell in inputs], outputs, wanted)
+            for flag in done:
+                flag[0] = True
 
         thunk.inputs, thunk.outputs, thunk.lazy = inputs, outputs, False
         return thunk
