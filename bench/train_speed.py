@@ -1,13 +1,8 @@
-"""Times training: ours, stock Theano and PyTorch, on the same data in turn.
+"""Times training: ours, stock Theano and PyTorch, on the same data in turn (bench/README.md).
 
     python bench/train_speed.py --torch PYTHON           # all, an hour
     python bench/train_speed.py --nets 4 --parts train   # one net, no PyTorch
     python bench/train_speed.py --data data --json times.json
-
-Every measurement is a process of its own; the configurations take turns,
-several rounds, and the tables give medians.  An epoch trains on four fifths of
-the rows and validates on one.  --torch names a Python that has torch
-installed: see bench/README.md.
 """
 import argparse
 import json
