@@ -1,12 +1,14 @@
 """What several tests share.  Everything is written below pytest's temporary folders; no window opens."""
 import ctypes
 import os
+import signal
 import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job has Ctrl-C ignored, in children too
 os.environ.pop("DISPLAY", None)
 os.environ.pop("WAYLAND_DISPLAY", None)
 sys.path.insert(0, str(ROOT))
