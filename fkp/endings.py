@@ -39,9 +39,15 @@ def end(error):
     if isinstance(error, OSError):  # Python would write what is left, and complain again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     code, line = ending
-    if line and sys.stderr:
-        print("\r" + line if sys.stderr.isatty() else line, file=sys.stderr)  # over the ^C that stands there
+    if line:
+        say(line)
     return code
+
+
+def say(line):
+    """One line on stderr; on a terminal over the ^C that stands there."""
+    if sys.stderr:
+        print("\r" + line if sys.stderr.isatty() else line, file=sys.stderr)
 
 
 def prepare_output():

@@ -73,6 +73,4 @@ if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
     except (Problem, KeyboardInterrupt) as error:
-        code, line = endings.of(error)
-        endings.say(line)
-        sys.exit(code)
+        sys.exit(endings.end(error))
