@@ -9,6 +9,7 @@ import pytest
 from conftest import ROOT
 
 SITE = Path(pytest.__file__).parent.parent
+SHIPPED = ["--models", ROOT / "models" / "drawn"]  # whatever else was trained here
 
 
 def script(*arguments, prelude=None, folder=None, stdout=subprocess.PIPE, **environment):
@@ -74,7 +75,7 @@ sys.meta_path.insert(0, Interrupt)
 
 @pytest.mark.parametrize("module", ["fkp.backend", "numpy", "theano.gof", "lasagne", "nolearn.lasagne", "sklearn.base"])
 def test_ctrl_c_in_the_first_seconds(module, tmp_path):
-    found = script("net1.py", prelude=INTERRUPT % (module, "SIGINT"), folder=tmp_path)
+    found = script("net1.py", "--models", tmp_path, prelude=INTERRUPT % (module, "SIGINT"), folder=tmp_path)
     assert_one_line(found, "Interrupted.", code=128 + signal.SIGINT)
 
 
@@ -88,7 +89,7 @@ def test_too_little_memory(line):
 
 @pytest.mark.parametrize("arguments", [["net1.py", "--rows", "30", "--epochs", "1"], ["test3.py"], ["test2.py", "net1"]])
 def test_a_full_disk_behind_the_output(arguments, tmp_path):
-    folders = ["--models", tmp_path] if arguments[0] == "net1.py" else ["--out", tmp_path, "--no-show"]
+    folders = ["--models", tmp_path] if arguments[0] == "net1.py" else [*SHIPPED, "--out", tmp_path, "--no-show"]
     with open("/dev/full", "w") as full:
         found = script(*arguments, *folders, stdout=full)
     assert_one_line(found, "the output cannot be written (No space left on device)")
@@ -96,7 +97,7 @@ def test_a_full_disk_behind_the_output(arguments, tmp_path):
 
 @pytest.mark.parametrize("arguments", [["net1.py", "--rows", "30", "--epochs", "1"], ["test3.py"], ["test2.py", "net1"]])
 def test_a_closed_output_is_no_obstacle(arguments, tmp_path):
-    folders = ["--models", tmp_path] if arguments[0] == "net1.py" else ["--out", tmp_path, "--no-show"]
+    folders = ["--models", tmp_path] if arguments[0] == "net1.py" else [*SHIPPED, "--out", tmp_path, "--no-show"]
     command = " ".join('"%s"' % os.fspath(word) for word in [sys.executable, *arguments, *folders])
     found = subprocess.run(["sh", "-c", command + " >&-"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (found.returncode, found.stderr) == (0, "")
