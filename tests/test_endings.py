@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+pytestmark = pytest.mark.slow
+
 SITE = Path(pytest.__file__).parent.parent
 SHIPPED = ["--models", ROOT / "models" / "drawn"]  # whatever else was trained here
 
@@ -117,7 +119,6 @@ ODD = ["my faces v2, it's \"50%\" ä", "顔; $HOME & #1 \\ `x` *"]
 
 @pytest.mark.parametrize("onednn", ["0", "auto"])
 @pytest.mark.parametrize("name", ODD)
-@pytest.mark.slow
 def test_odd_folders_for_environment_home_cache_data_and_models(name, onednn, tmp_path):
     folder = tmp_path / name
     folder.mkdir()

@@ -8,6 +8,8 @@ import pytest
 
 from fkp.backend import start
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 OLD_NAMES = """
 import sys
