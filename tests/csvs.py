@@ -1,4 +1,7 @@
 """Small CSV files in the form of Kaggle's, and what their readers should say."""
+import io
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -56,3 +59,11 @@ def assert_training(faces, rows=3):
     assert faces.ids is None
     assert not faces.images.flags.writeable
     assert not faces.keypoints.flags.writeable
+
+
+def zipped(data):
+    """The bytes of a zip that holds `data` as training.csv."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("training.csv", data)
+    return file.getvalue()

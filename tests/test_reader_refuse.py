@@ -1,25 +1,16 @@
 """Every way in which Kaggle's files can be broken: named with file, row, column and what to do."""
 import gzip
-import io
 import os
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from csvs import (AGAIN, COLUMNS, DIGITS, SEEDS, TRAINING_HEADER, case_lines,
-                  lookup_lines, message, training_lines, write)
+                  lookup_lines, message, training_lines, write, zipped)
 
 from fkp.data import pixels, reader
 
 pytestmark = pytest.mark.usefixtures("own_cache_folder")
-
-
-def zipped(data):
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("training.csv", data)
-    return file.getvalue()
 
 
 WHOLE = {

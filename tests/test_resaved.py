@@ -1,25 +1,16 @@
 """Tables that other programs saved again: read where they can mean one thing only, else refused with the cure."""
 import bz2
 import gzip
-import io
 import lzma
 import os
-import zipfile
 
 import numpy as np
 import pytest
-from csvs import (COLUMNS, IMAGES, TEXTS, assert_training, case_lines, lookup_lines, message, training_lines, write)
+from csvs import (COLUMNS, IMAGES, TEXTS, assert_training, case_lines, lookup_lines, message, training_lines, write, zipped)
 
 from fkp.data import cache, reader, source
 
 pytestmark = pytest.mark.usefixtures("own_cache_folder")
-
-
-def zipped(data):
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("training.csv", data)
-    return file.getvalue()
 
 
 def rows():
