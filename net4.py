@@ -206,7 +206,7 @@ def build(epochs=EPOCHS, seed=cli.SEED, all_rows=False, augment=False, tuned=Fal
 
 
 # The convolutions of the net with maps, by the side of the picture they see, and their filters.
-FILTERS = {"96": 16, "48": 32, "24": 64, "24b": 64, "12": 64, "12b": 64, "6": 64, "6b": 64, "up12": 64, "up24": 64}
+FILTERS = {"96": 24, "48": 48, "24": 96, "24b": 96, "12": 96, "12b": 96, "6": 96, "6b": 96, "up12": 96, "up24": 96}
 
 
 def convolution(name):
