@@ -71,7 +71,7 @@ class CropBatchIterator(load.PixelBatchIterator):
     def by_chance(self, images, y):
         """Training crops (n, win, win), their centres (n, 2) and labels (n, 2k), as the mirror shows them or not."""
         n = len(images)
-        warp = augmentation.Warp(n, load.SIZE, self.random, augmentation.CLOSER) if self.augment else None
+        warp = augmentation.RandomWarp(n, load.SIZE, self.random, augmentation.CLOSER) if self.augment else None
         y = lessons.moved(y, warp.points) if warp else y
         flip = self.random.permutation(n) < n // 2
         error = self.errors[self.random.randint(len(self.errors), size=n)]

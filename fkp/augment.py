@@ -2,9 +2,9 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from PIL import Image
 
 from fkp.keypoints import ALL_COLUMNS
+from fkp.warp import Warp
 
 ASIDE = np.deg2rad(35)  # heads turn aside by up to so much, each way,
 TURNED = 0.6            # so many of them
@@ -13,7 +13,6 @@ SCALE = 0.25            # smaller or larger by so much
 SHIFT = 10.0            # pixels each way
 LIGHT = 0.3             # contrast changes by so much, brightness by as much of 128
 CLOSER = 0.4            # of these suit a specialist: its crop is where the level before saw the group
-EDGE = 40               # pixels of the picture's edge repeated outside it, where a warped picture shows them
 
 # The head that `Turn` knows: an upright cylinder with a nose.  Lengths are in its radii.
 RADIUS = 1.15           # distances between the eyes
@@ -101,46 +100,19 @@ def roll(x, angle):
     return seen * cos + np.sqrt(1 - seen * seen) * sin + x - seen  # the sine of (arcsine of seen, plus angle)
 
 
-class Warp:
+class RandomWarp(Warp):
     """A tilt, a scale and a shift for each of n faces of size x size pixels, drawn at random, of this `strength`."""
 
     def __init__(self, n, size, random, strength=1.0):
-        tilt, scale = strength * random.uniform(-TILT, TILT, n), np.exp(strength * random.uniform(-SCALE, SCALE, n))
-        cos, sin = np.cos(tilt), np.sin(tilt)
-        rotation = np.array([[cos, -sin], [sin, cos]]).transpose(2, 0, 1)
-        self.size = size
-        self.there = rotation * scale[:, None, None]                        # (n, 2, 2): from old to new,
-        self.back = rotation.transpose(0, 2, 1) / scale[:, None, None]      # and back, about the centre
-        self.centre = strength * random.uniform(-SHIFT, SHIFT, (n, 2)) + size / 2      # (n, 2): where it goes
-
-    def points(self, points):
-        """Where points (n, 2k) go, in pixels from the edge; NaN stays NaN."""
-        offset = points.reshape(len(points), -1, 2) - self.size / 2
-        moved = np.einsum("nij,nkj->nki", self.there, offset) + self.centre[:, None]
-        return moved.reshape(points.shape).astype(points.dtype)
-
-    def windows(self, images, corner, win):
-        """The win x win pixels right of and below `corner` (n, 2) in the warped uint8 images (n, size, size)."""
-        padded = np.pad(images, ((0, 0), (EDGE, EDGE), (EDGE, EDGE)), mode="edge")
-        old = self.size / 2 + EDGE + np.einsum("nij,nj->ni", self.back, corner - self.centre)
-        return np.stack([_window(*face, win) for face in zip(padded, self.back, old)])
-
-
-def _window(face, back, old, win):
-    """One face, padded; `back` (2, 2) leads from the window, whose corner is at `old`, to the old picture.
-
-    Pillow's coordinates are ours: (0.5, 0.5) is the first pixel's centre.
-    """
-    (a, b), (d, e) = back
-    return np.asarray(Image.fromarray(face).transform((win, win), Image.Transform.AFFINE, (a, b, old[0], d, e, old[1]),
-                                                      Image.Resampling.BILINEAR))
+        centre = np.full((n, 2), size / 2)
+        super().__init__(strength * random.uniform(-TILT, TILT, n), np.exp(strength * random.uniform(-SCALE, SCALE, n)),
+                         centre, centre + strength * random.uniform(-SHIFT, SHIFT, (n, 2)))
 
 
 def warp(images, points, random):
     """Tilt, scale and shift faces, each in its own way; arrays as for `faces`."""
-    size = images.shape[-1]
-    drawn = Warp(len(images), size, random)
-    return drawn.windows(images, np.zeros((len(images), 2)), size), drawn.points(points)
+    drawn = RandomWarp(len(images), images.shape[-1], random)
+    return drawn.images(images), drawn.points(points)
 
 
 def relight(images, random):

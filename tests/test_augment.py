@@ -95,7 +95,7 @@ def test_the_middle_moves_by_the_shift_only():
 
 
 def test_a_specialists_faces_move_less():
-    moved = [augment.Warp(500, 96, np.random.RandomState(0), strength).points(np.full((500, 2), 70, np.float32)) - 70
+    moved = [augment.RandomWarp(500, 96, np.random.RandomState(0), strength).points(np.full((500, 2), 70, np.float32)) - 70
              for strength in (1.0, augment.CLOSER)]
     assert 0.3 < np.abs(moved[1]).max() / np.abs(moved[0]).max() < 0.5
 
@@ -116,7 +116,7 @@ def test_a_flat_picture_has_no_edges_after_turning():
 
 def test_a_window_is_cut_out_of_the_warped_face():
     images = np.random.RandomState(0).randint(0, 256, (30, 96, 96)).astype(np.uint8)
-    drawn = augment.Warp(30, 96, np.random.RandomState(1))
+    drawn = augment.RandomWarp(30, 96, np.random.RandomState(1))
     whole = drawn.windows(images, np.zeros((30, 2)), 96).astype(int)
     corner = np.random.RandomState(2).randint(0, 96 - 38 + 1, (30, 2))
     for window, face, (x, y) in zip(drawn.windows(images, corner, 38), whole, corner):
