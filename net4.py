@@ -223,13 +223,13 @@ def build_heatmaps(epochs=EPOCHS, seed=cli.SEED, all_rows=False, augment=False):
     return NeuralNet(
         layers=[
             ("input", layers.InputLayer),                                                   # (n, 1, 96, 96)
-            *convolution("96"), ("pool48", layers.MaxPool2DLayer),                          # (n, 16, 48, 48)
-            *convolution("48"), ("pool24", layers.MaxPool2DLayer),                          # (n, 32, 24, 24)
-            *convolution("24"), *convolution("24b"), ("pool12", layers.MaxPool2DLayer),     # (n, 64, 12, 12)
-            *convolution("12"), *convolution("12b"), ("pool6", layers.MaxPool2DLayer),      # (n, 64, 6, 6)
-            *convolution("6"), *convolution("6b"), ("to12", UpscaleLayer),                  # (n, 64, 12, 12)
-            ("with12", layers.ConcatLayer), *convolution("up12"), ("to24", UpscaleLayer),   # (n, 64, 24, 24)
-            ("with24", layers.ConcatLayer), *convolution("up24"),                           # (n, 64, 24, 24)
+            *convolution("96"), ("pool48", layers.MaxPool2DLayer),                          # (n, 24, 48, 48)
+            *convolution("48"), ("pool24", layers.MaxPool2DLayer),                          # (n, 48, 24, 24)
+            *convolution("24"), *convolution("24b"), ("pool12", layers.MaxPool2DLayer),     # (n, 96, 12, 12)
+            *convolution("12"), *convolution("12b"), ("pool6", layers.MaxPool2DLayer),      # (n, 96, 6, 6)
+            *convolution("6"), *convolution("6b"), ("to12", UpscaleLayer),                  # (n, 96, 12, 12)
+            ("with12", layers.ConcatLayer), *convolution("up12"), ("to24", UpscaleLayer),   # (n, 96, 24, 24)
+            ("with24", layers.ConcatLayer), *convolution("up24"),                           # (n, 96, 24, 24)
             ("maps", layers.Conv2DLayer),                                                   # (n, 17, 24, 24)
             ("output", SoftArgmaxLayer),
         ],
