@@ -2,6 +2,7 @@
 import numpy as np
 
 from fkp import Problem, crops, models
+from fkp.cascade import looks
 from fkp.faces import describe
 from fkp.keypoints import ALL_COLUMNS, COLUMNS, GROUPS, columns, group_centres, mirror_faces, nanmean, unscale
 
@@ -80,8 +81,10 @@ def both_ways(look, images, points=None):
 
 
 def whole_points(net, images):
-    """`net_points`, both ways: level 1."""
-    return both_ways(lambda faces, _: net_points(net, faces), images)
+    """`net_points`, both ways: level 1.  A net that has learned faces of many sizes looks more often: see `looks`."""
+    def look(faces):
+        return both_ways(lambda those, _: net_points(net, those), faces)
+    return looks.again(look, images) if looks.pay(net) else look(images)
 
 
 def closer_points(nets, images, points, win):

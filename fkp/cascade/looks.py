@@ -1,0 +1,49 @@
+"""Level 1 of a net that has learned faces of many sizes and places: it looks again, closer, and at the usual place.
+
+A face a little larger than it is shows more to the same net, and the mean of
+several looks is better than each.  A face far from where faces usually are is
+seen worse the farther it is, so it is put there and looked at once more.
+"""
+import numpy as np
+
+from fkp.data.draw import MEAN
+from fkp.keypoints import COLUMNS, SIZE
+from fkp.warp import Warp
+
+SIZES = (1.0, 1.12, 1.25)  # in which a face is looked at
+FAR = 10.0                 # pixels from the usual place, and
+LARGE = 1.25               # times larger or smaller than usual: beyond these are 1 to 5 of 100 of Kaggle's faces
+AT_MOST = 1.6              # times larger or smaller are faces made
+
+
+def pay(net):
+    """True for a net that answers with maps and was trained on augmented faces."""
+    return net.run_.script == "net4" and bool(net.run_.build.get("heatmaps") and net.run_.build.get("augment"))
+
+
+def again(look, images):
+    """What `look(images)` answers in several looks: points (n, all) of the images (n, SIZE, SIZE)."""
+    points = closer(look, images)
+    middle, size = place(points)
+    scale = (USUAL_SIZE / np.maximum(size, 1)).clip(1 / AT_MOST, AT_MOST)
+    far = (np.hypot(*(middle - USUAL_PLACE).T) > FAR) | (np.maximum(scale, 1 / scale) > LARGE)  # unknown is not far
+    if far.any():
+        usual = Warp(np.zeros(far.sum()), scale[far], middle[far], np.tile(USUAL_PLACE, (far.sum(), 1)))
+        points[far] = usual.undo(closer(look, usual.images(images[far])))
+    return points
+
+
+def closer(look, images):
+    """The mean of what `look` answers on the images in SIZES, as points (n, all) of the images as they are."""
+    middle, still = np.full((len(images), 2), SIZE / 2), np.zeros(len(images))
+    warps = [Warp(still, still + size, middle, middle) for size in SIZES]
+    return np.mean([warp.undo(look(warp.images(images))) for warp in warps], 0)
+
+
+def place(points):
+    """Where faces are, (n, 2), and how large, (n,), by their points (n, all); NaN if a point is unknown."""
+    xy = points[:, :len(COLUMNS)].reshape(len(points), -1, 2)
+    return xy.mean(1), np.sqrt(xy.var(1).sum(1))
+
+
+USUAL_PLACE, USUAL_SIZE = (usual[0] for usual in place(MEAN[None]))
