@@ -123,6 +123,15 @@ def test_sparse_arrays_go_in_and_out():
     np.testing.assert_allclose(found[2], X.sum(1), rtol=1e-5)
 
 
+def test_rows_that_repeat_themselves_are_read_once():
+    row, column = np.broadcast_to(X[:1], X.shape), np.broadcast_to(X[:, :1], X.shape)
+    function = theano.function([x, y], [T.dot(x.T, x), T.dot(y.T, x.T), x.dimshuffle(1, "x", 0) + 1])
+    for repeated in (row, column):
+        turned = repeated.T
+        for found, expected in zip(function(repeated, Y), [turned @ repeated, Y.T @ turned, turned[:, None] + 1]):
+            np.testing.assert_allclose(found, expected, rtol=2e-5, atol=2e-6)
+
+
 def test_random_numbers_are_those_of_always():
     mrg, numpys = MRG_RandomStreams(1), RandomStreams(1)
     draw = theano.function([], [mrg.uniform((3,)), mrg.binomial((6,)), numpys.uniform((2,))])

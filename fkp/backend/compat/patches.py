@@ -1,4 +1,5 @@
 """What changes in modules of Theano, Lasagne and nolearn once Python has loaded them."""
+import re
 import shlex
 import sys
 
@@ -38,12 +39,28 @@ def quoted_paths(blas):
     blas._ldflags = _ldflags
 
 
+def repeated_rows(elemwise):
+    """DimShuffle takes a stride of 0 for an axis of its own, and reads past an array that np.broadcast_to made."""
+    load = elemwise.DimShuffle.load_c_code
+
+    def corrected(code):
+        return re.sub(r"if \(strides\[(.+)\] == 0\)", r"if (strides[\1] == 0 && dimensions[\1] == 1)", code)
+
+    def load_c_code(op, files):
+        load(op, files)
+        op.func_codes = list(map(corrected, op.func_codes))  # what the key of a compiled module is made of
+        op.code_sections = {tag: corrected(code) for tag, code in op.code_sections.items()}
+
+    elemwise.DimShuffle.load_c_code = load_c_code
+
+
 # (module, what changes, where)
 PATCHES = [
     ("theano.tensor.signal", old_pooling, True),
     ("theano.gof.op", theano_cache.steady_digest, True),
     ("theano.gof.cc", theano_cache.steady_key, True),
     ("theano.tensor.blas", quoted_paths, True),
+    ("theano.tensor.elemwise", repeated_rows, True),
     ("theano.scan_module", without_c, names.NUMPY_2 or sys.version_info >= (3, 11)),
     ("theano.gof.cmodule", numpy2.old_c_names, names.NUMPY_2),
     ("theano.misc.safe_asarray", numpy2.wrapping_integers, names.NUMPY_2),
