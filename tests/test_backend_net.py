@@ -1,10 +1,7 @@
 """Whole nets: ours against Theano's own Ops, the same seed twice, bfloat16, checkpointed random state."""
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import lasagne
-import load
-import net3 as published
 import numpy as np
 import pytest
 import theano
@@ -19,7 +16,6 @@ from fkp.backend.ops import native, substitute
 from tests.test_backend_stage import THEANOS, numbers
 
 ours_only = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def net3(p=0.0, **settings):
@@ -93,19 +89,6 @@ def test_digits_on_black_give_theanos_losses(monkeypatch):
     x[:, 0, 4:28, 3:27] = np.kron(digits.images[:300] / 16, np.ones((3, 3)))
     y = np.tile(np.eye(10, dtype="float32")[digits.target[:300]], 3)
     found, expected = both_ways(monkeypatch, lambda: net3().fit(x, y))
-    np.testing.assert_allclose(history(found), history(expected), rtol=1e-3)
-
-
-@ours_only
-@pytest.mark.slow
-def test_real_faces_give_theanos_losses(monkeypatch, real_data):
-    x, y = load.load2d(rows=500, data=real_data)
-
-    def fit():
-        lasagne.random.set_rng(np.random.RandomState(1))
-        return published.build(epochs=3).fit(x, y)
-
-    found, expected = both_ways(monkeypatch, fit)
     np.testing.assert_allclose(history(found), history(expected), rtol=1e-3)
 
 
