@@ -1,5 +1,8 @@
 // What the kernels share: sixteen-lane vectors, scratch memory, errors for Python.
 #pragma once
+#ifdef __AVX512VL__
+#include <immintrin.h>
+#endif
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -20,19 +23,44 @@ typedef uint32_t Words __attribute__((vector_size(4 * LANES)));
 typedef uint16_t Halves __attribute__((vector_size(2 * LANES)));
 typedef uint8_t Bytes __attribute__((vector_size(LANES)));
 
-// `count` lanes from memory, the rest zero: the last channels of a layer need not fill a vector.
-template <class Vector, class Element>
-inline Vector load(const Element* from, int count) {
+// Some lanes, neither all nor none.  A copy of any length is a call, so that 24 channels take longer than 48.
+#ifdef __AVX512VL__
+template <class Vector, class Element> inline Vector load_some(const Element* from, int count) {
+    const __mmask16 lanes = __mmask16((1 << count) - 1);
+    if constexpr (sizeof(Element) == 4) return Vector(_mm512_maskz_loadu_epi32(lanes, from));
+    else if constexpr (sizeof(Element) == 2) return Vector(_mm256_maskz_loadu_epi16(lanes, from));
+    else return Vector(_mm_maskz_loadu_epi8(lanes, from));
+}
+
+template <class Vector, class Element> inline void store_some(Element* to, const Vector& vector, int count) {
+    const __mmask16 lanes = __mmask16((1 << count) - 1);
+    if constexpr (sizeof(Element) == 4) _mm512_mask_storeu_epi32(to, lanes, __m512i(vector));
+    else if constexpr (sizeof(Element) == 2) _mm256_mask_storeu_epi16(to, lanes, __m256i(vector));
+    else _mm_mask_storeu_epi8(to, lanes, __m128i(vector));
+}
+#else
+template <class Vector, class Element> inline Vector load_some(const Element* from, int count) {
     Vector lanes = {};
-    if (count == LANES) std::memcpy(&lanes, from, sizeof lanes);  // one instruction; memory need not be aligned
-    else std::memcpy(&lanes, from, count * sizeof(Element));
+    std::memcpy(&lanes, from, count * sizeof(Element));
     return lanes;
 }
 
-template <class Vector, class Element>
-inline void store(Element* to, const Vector& lanes, int count) {
+template <class Vector, class Element> inline void store_some(Element* to, const Vector& lanes, int count) {
+    std::memcpy(to, &lanes, count * sizeof(Element));
+}
+#endif
+
+// `count` lanes from memory, the rest zero: the last channels of a layer need not fill a vector.
+template <class Vector, class Element> inline Vector load(const Element* from, int count) {
+    if (count != LANES) return load_some<Vector>(from, count);
+    Vector lanes;
+    std::memcpy(&lanes, from, sizeof lanes);  // one instruction; memory need not be aligned
+    return lanes;
+}
+
+template <class Vector, class Element> inline void store(Element* to, const Vector& lanes, int count) {
     if (count == LANES) std::memcpy(to, &lanes, sizeof lanes);
-    else std::memcpy(to, &lanes, count * sizeof(Element));
+    else store_some(to, lanes, count);
 }
 
 // bfloat16 is the upper half of a float32; rounding is to nearest, ties to even, and NaN stays NaN.
