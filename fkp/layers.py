@@ -17,6 +17,7 @@ class BatchNormLayer(Layer):
     """
 
     SHARE = 0.1  # of the newest batch in the running averages
+    EPSILON = 1e-4  # added to the variance
 
     def __init__(self, incoming, **kwargs):
         super().__init__(incoming, **kwargs)
@@ -28,12 +29,16 @@ class BatchNormLayer(Layer):
 
     def get_output_for(self, input, deterministic=False, **kwargs):
         if deterministic:
-            return batch_normalization_test(input, self.gamma, self.beta, self.mean, self.variance, "spatial")
+            return batch_normalization_test(input, self.gamma, self.beta, self.mean, self.variance, "spatial",
+                                            self.EPSILON)
+        return self.train(input, batch_normalization_train)
+
+    def train(self, input, normalise):
+        """The output in training; `normalise` is Theano's `batch_normalization_train` or one that does more."""
         # copies of the variables over the same memory: whatever is compiled from this output updates them
         mean, variance = (theano.clone(average, share_inputs=False) for average in (self.mean, self.variance))
-        output, _, _, mean.default_update, variance.default_update = batch_normalization_train(
-            input, self.gamma, self.beta, "spatial", running_average_factor=self.SHARE,
-            running_mean=mean, running_var=variance)
+        output, _, _, mean.default_update, variance.default_update = normalise(
+            input, self.gamma, self.beta, "spatial", self.EPSILON, self.SHARE, mean, variance)
         return output
 
 

@@ -1,21 +1,25 @@
-// Batch normalisation for training, channel by channel over images and pixels, forward and backward.
+// Batch normalisation for training, channel by channel over images and pixels, with the activation and the 2x2 max-pool
+// behind it, forward and backward.
 #include <omp.h>
 #include <cmath>
 #include <vector>
-#include "images.h"
+#include "activation.h"
+#include "pool.h"
 
 namespace fkp {
 
 // One call; the same fields in the same order as `ops/normalise.py`'s.  Per channel: gamma and what follows it.
 struct Normalise {
     int64_t images;
-    Size size;
+    Size size;                            // of x
     int64_t x_strides[4], gy_strides[4];  // image, channel, row, column; in elements
+    int64_t pool;                         // 1: a 2x2 max-pool follows; the activation is a slope then
+    Curve curve;
     const float* x;
     const float* gy;
     float* to;  // y or x's gradient, dense and channels-last
     const float* gamma;
-    const float* beta;
+    const float* beta;     // on the way back null, where neither activation nor pool follows
     const float* epsilon;  // one number
     float* mean;
     float* invstd;  // 1 / sqrt(variance + epsilon)
@@ -23,12 +27,15 @@ struct Normalise {
     float* ggamma;
     float* gbeta;
     int64_t pixels() const { return images * size.pixels(); }
+    Size output() const { return pool ? halved(size) : size; }
 };
 
 namespace {
 
+typedef double Doubles __attribute__((vector_size(8 * LANES)));
+
 struct Room {
-    Scratch x, gy;
+    Scratch x, gy, gradient;
 };
 
 Room& room() {
@@ -42,33 +49,102 @@ template <class F> void each_image(const Normalise& p, F work) {
 #pragma omp parallel for schedule(static) if (p.images * p.size.numbers() > 1 << 15)
     for (int64_t image = 0; image < p.images; ++image)
         error.guard([&] {
-            const Images x = {p.x, p.x_strides, p.size}, gy = {p.gy, p.gy_strides, p.size};
+            const Images x = {p.x, p.x_strides, p.size}, gy = {p.gy, p.gy_strides, p.output()};
             work(image, straight(x, image, room().x), p.gy ? straight(gy, image, room().gy) : nullptr);
         });
     error.rethrow();
 }
 
-// Two sums per channel over all pixels.  A row's in float32, the rest in double and in order: the same for any
+// Some channels' numbers, kept in registers: what the activation takes, from x.
+struct Affine {
+    Floats mean, scale, beta;
+
+    Affine(const Normalise& p, int64_t c, int count)
+        : mean(load<Floats>(p.mean + c, count)),
+          scale(load<Floats>(p.gamma + c, count) * load<Floats>(p.invstd + c, count)),
+          beta(p.beta ? load<Floats>(p.beta + c, count) : Floats{}) {}
+    Floats operator()(const float* x, int count) const { return (load<Floats>(x, count) - mean) * scale + beta; }
+};
+
+// An image in strips of one row, or of the two that a pool takes.  Calls work(place, pixels, channel, channels <= LANES)
+// for every strip.
+template <class F> void strips(const Normalise& p, F work) {
+    const int64_t most = p.pool ? 2 : 1, row = p.size.width * p.size.channels;
+    for (int64_t h = 0; h < p.size.height; h += most) {
+        const int64_t rows = std::min(most, p.size.height - h);
+        vectors(p.size.channels, [&](int64_t c, int count) { work(h * row + c, rows * p.size.width, c, count); });
+    }
+}
+
+// The four numbers that a pool's window takes.
+struct Four {
+    Floats z[4], best;
+
+    Four(const Affine& affine, const float* x, const Window& window, int count) {
+        for (int i = 0; i < 4; ++i) z[i] = affine(x + window.offsets[i], count);
+        best = z[0];
+        for (int i = 1; i < 4; ++i) best = (z[i] > best) | (z[i] != z[i]) ? z[i] : best;  // NaN comes through
+    }
+};
+
+void forward_image(const Normalise& p, const float* x, float* y) {
+    const int64_t channels = p.size.channels;
+    const Window window(p.size);
+    strips(p, [&](int64_t at, int64_t pixels, int64_t c, int count) {
+        const Affine affine(p, c, count);
+        const float* from = x + at;
+        if (!p.pool) {
+            for (int64_t i = 0; i < pixels; ++i)
+                store(y + at + i * channels, activate(affine(from + i * channels, count), p.curve), count);
+            return;
+        }
+        if (pixels < 2 * p.size.width) return;
+        float* to = y + at / (2 * p.size.width * channels) * p.output().width * channels + c;
+        for (int64_t i = 0; i < p.output().width; ++i)
+            store(to + i * channels, activate(Four(affine, from + 2 * i * channels, window, count).best, p.curve), count);
+    });
+}
+
+// A strip's gradient before the activation and the pool, one channel vector after the other as x has them, into `g`.
+void strip_gradient(const Normalise& p, const float* x, const float* gy, int64_t at, int64_t pixels, int64_t c, int count,
+                    Floats* g) {
+    const int64_t channels = p.size.channels, width = p.size.width;
+    const Affine affine(p, c, count);
+    auto back = [&](const Floats& z, const Floats& g) { return g * derivative(activate(z, p.curve), p.curve); };
+    if (!p.pool) {
+        for (int64_t i = 0; i < pixels; ++i) {
+            g[i] = load<Floats>(gy + at + i * channels, count);
+            if (!p.curve.linear()) g[i] = back(affine(x + at + i * channels, count), g[i]);
+        }
+        return;
+    }
+    if (pixels < 2 * width || width % 2) std::fill_n(g, pixels, Floats{});  // the border has none
+    if (pixels < 2 * width) return;
+    const Window window(p.size);
+    const float* from = gy + at / (2 * width * channels) * p.output().width * channels + c;
+    for (int64_t i = 0; i < p.output().width; ++i) {
+        const Four four(affine, x + at + 2 * i * channels, window, count);
+        const Floats part = back(four.best, load<Floats>(from + i * channels, count));
+        for (int k = 0; k < 4; ++k) g[2 * i + k % 2 + k / 2 * width] = four.z[k] == four.best ? part : Floats{};
+    }
+}
+
+// Two sums per channel over all pixels.  A strip's in float32, the rest in double and in order: the same for any
 // number of threads.
 struct Sums {
     std::vector<double> first, second;
 
+    // terms(image's x, gy, place, pixels, channel, channels, one, two) adds a strip's up.
     template <class F> Sums(const Normalise& p, F terms) : first(p.size.channels), second(p.size.channels) {
         const int64_t channels = p.size.channels;
         std::vector<double> parts(2 * p.images * channels);
         each_image(p, [&](int64_t image, const float* x, const float* gy) {
-            double* part = parts.data() + 2 * image * channels;
-            vectors(channels, [&](int64_t c, int count) {
-                for (int64_t row = 0; row < p.size.height; ++row) {
-                    Floats one = {}, two = {};
-                    for (int64_t at = row * p.size.width; at < (row + 1) * p.size.width; ++at)
-                        terms(load<Floats>(x + at * channels + c, count),
-                              gy ? load<Floats>(gy + at * channels + c, count) : Floats{}, c, count, one, two);
-                    for (int lane = 0; lane < count; ++lane) {
-                        part[c + lane] += one[lane];
-                        part[channels + c + lane] += two[lane];
-                    }
-                }
+            double *part = parts.data() + 2 * image * channels, *other = part + channels;
+            strips(p, [&](int64_t at, int64_t pixels, int64_t c, int count) {
+                Floats one = {}, two = {};
+                terms(x, gy, at, pixels, c, count, one, two);
+                add(part + c, one, count);
+                add(other + c, two, count);
             });
         });
         for (int64_t image = 0; image < p.images; ++image)
@@ -77,61 +153,69 @@ struct Sums {
                 second[c] += parts[(2 * image + 1) * channels + c];
             }
     }
-};
 
-// Writes work(x, gy, channel, count) for every number.
-template <class F> void write(const Normalise& p, F work) {
-    const int64_t channels = p.size.channels;
-    each_image(p, [&](int64_t image, const float* x, const float* gy) {
-        float* to = p.to + image * p.size.numbers();
-        for (int64_t at = 0; at < p.size.numbers(); at += channels)
-            vectors(channels, [&](int64_t c, int count) {
-                const Floats g = gy ? load<Floats>(gy + at + c, count) : Floats{};
-                store(to + at + c, work(load<Floats>(x + at + c, count), g, c, count), count);
-            });
-    });
-}
+private:
+    static void add(double* sum, const Floats& part, int count) {
+        const Doubles exact = __builtin_convertvector(part, Doubles);
+        for (int lane = 0; lane < count; ++lane) sum[lane] += exact[lane];
+    }
+};
 
 void forward(const Normalise& p) {
     const int64_t channels = p.size.channels;
-    std::vector<float> pivot(channels), scale(channels);
+    std::vector<float> pivot(channels);
     for (int64_t c = 0; c < channels; ++c) pivot[c] = p.x[c * p.x_strides[1]];  // near the mean: squares stay small
-    const Sums sums(p, [&](Floats x, Floats, int64_t c, int count, Floats& one, Floats& two) {
-        const Floats d = x - load<Floats>(pivot.data() + c, count);
-        one += d;
-        two += d * d;
+    const Sums sums(p, [&](const float* x, const float*, int64_t at, int64_t pixels, int64_t c, int count, Floats& one,
+                           Floats& two) {
+        const Floats middle = load<Floats>(pivot.data() + c, count);
+        for (int64_t i = 0; i < pixels; ++i) {
+            const Floats d = load<Floats>(x + at + i * channels, count) - middle;
+            one += d;
+            two += d * d;
+        }
     });
     for (int64_t c = 0; c < channels; ++c) {
         const double off = sums.first[c] / p.pixels(), square = sums.second[c] / p.pixels();
         p.mean[c] = float(pivot[c] + off);
         p.variance[c] = float(std::max(square - off * off, 0.));
         p.invstd[c] = float(1 / std::sqrt(double(p.variance[c]) + *p.epsilon));
-        scale[c] = p.gamma[c] * p.invstd[c];
     }
-    write(p, [&](Floats x, Floats, int64_t c, int count) {
-        return (x - load<Floats>(p.mean + c, count)) * load<Floats>(scale.data() + c, count) +
-               load<Floats>(p.beta + c, count);
+    each_image(p, [&](int64_t image, const float* x, const float*) {
+        forward_image(p, x, p.to + image * p.output().numbers());
     });
 }
 
 void backward(const Normalise& p) {
     const int64_t channels = p.size.channels;
-    std::vector<float> scale(channels), constant(channels), slope(channels);
-    const Sums sums(p, [&](Floats x, Floats gy, int64_t c, int count, Floats& one, Floats& two) {
-        one += gy;
-        two += gy * (x - load<Floats>(p.mean + c, count));
+    auto gradient = [&] { return room().gradient.of<Floats>(2 * p.size.width); };
+    const Sums sums(p, [&](const float* x, const float* gy, int64_t at, int64_t pixels, int64_t c, int count, Floats& one,
+                           Floats& two) {
+        Floats* g = gradient();
+        strip_gradient(p, x, gy, at, pixels, c, count, g);
+        const Floats mean = load<Floats>(p.mean + c, count);
+        for (int64_t i = 0; i < pixels; ++i) {
+            one += g[i];
+            two += g[i] * (load<Floats>(x + at + i * channels, count) - mean);
+        }
     });
+    std::vector<float> constant(channels), slope(channels);
     for (int64_t c = 0; c < channels; ++c) {
         p.gbeta[c] = float(sums.first[c]);
         p.ggamma[c] = float(sums.second[c] * p.invstd[c]);
-        scale[c] = p.gamma[c] * p.invstd[c];
         constant[c] = p.gbeta[c] / p.pixels();
         slope[c] = p.ggamma[c] * p.invstd[c] / p.pixels();
     }
-    write(p, [&](Floats x, Floats gy, int64_t c, int count) {
-        return load<Floats>(scale.data() + c, count) *
-               (gy - load<Floats>(constant.data() + c, count) -
-                (x - load<Floats>(p.mean + c, count)) * load<Floats>(slope.data() + c, count));
+    each_image(p, [&](int64_t image, const float* x, const float* gy) {
+        float* to = p.to + image * p.size.numbers();
+        strips(p, [&](int64_t at, int64_t pixels, int64_t c, int count) {
+            Floats* g = gradient();
+            strip_gradient(p, x, gy, at, pixels, c, count, g);
+            const Affine affine(p, c, count);
+            const Floats less = load<Floats>(constant.data() + c, count), tilt = load<Floats>(slope.data() + c, count);
+            for (int64_t i = 0, place = at; i < pixels; ++i, place += channels)
+                store(to + place, affine.scale * (g[i] - less - (load<Floats>(x + place, count) - affine.mean) * tilt),
+                      count);
+        });
     });
 }
 

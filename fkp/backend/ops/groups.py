@@ -2,11 +2,13 @@
 
     Conv2DLayer, MaxPool2DLayer (2x2) [, DropoutLayer]    ->  Stage
     Conv2DLayer                                           ->  Convolution
+    Conv2DLayer, BatchNormLayer [, NonlinearityLayer [, MaxPool2DLayer (2x2)]]  ->  Convolution, BatchNormTrain
     DenseLayer [, DropoutLayer]                           ->  Dense
 
 A layer belongs to a group by its class and settings, never by its name; one
 whose `get_output_for` was replaced is another layer.
 """
+import functools
 import weakref
 from collections import namedtuple
 
@@ -14,19 +16,23 @@ import numpy as np
 import theano
 import theano.tensor as T
 from lasagne.layers import (ConcatLayer, Conv2DLayer, DenseLayer, DropoutLayer, ElemwiseMergeLayer, MaxPool2DLayer,
-                            Pool2DLayer)
+                            NonlinearityLayer, Pool2DLayer)
 from lasagne.nonlinearities import LeakyRectify, identity, rectify, sigmoid, tanh
 
+from ...layers import BatchNormLayer, UpscaleLayer
 from . import LINEAR, RECTIFIER, Convolution, Dense, Geometry, Stage
+from .normalise import batch_normalization_train
 
 precision = "float32"
 _draws = weakref.WeakKeyDictionary()  # how often a dropout layer was built into a graph
 
 # build(group, what comes in, deterministic): the group's expression, or None where our Op does not take that
 Group = namedtuple("Group", "build members activation dropout channels_last")
-TAKE_CHANNELS_LAST = (ConcatLayer, Conv2DLayer, ElemwiseMergeLayer, Pool2DLayer)   # and gain by it; see layout.py
+# Layers that gain by it; see layout.py.
+TAKE_CHANNELS_LAST = (BatchNormLayer, ConcatLayer, Conv2DLayer, ElemwiseMergeLayer, Pool2DLayer, UpscaleLayer)
 # A layer is what its class says as long as nobody, no subclass and no user, put another `get_output_for` in its place.
-ORIGINAL = {kind: kind.get_output_for for kind in (Conv2DLayer, DenseLayer, DropoutLayer, MaxPool2DLayer)}
+ORIGINAL = {kind: kind.get_output_for for kind in (BatchNormLayer, Conv2DLayer, DenseLayer, DropoutLayer, MaxPool2DLayer,
+                                                   NonlinearityLayer)}
 
 
 def find_groups(layers, wanted):
@@ -46,12 +52,16 @@ def find_group(first, consumers, wanted):
         found = consumers.get(layer, [])
         return found[0] if len(found) == 1 and layer not in wanted else None
 
+    dropout = None
     if untouched(first, Conv2DLayer) and first.convolution is T.nnet.conv2d:
         activation = activation_of(first, wanted) if first.b is None or not first.untie_biases else None
-        pool = only_consumer(first)
-        staged = not isinstance(activation, (str, type(None))) and halves(pool)
-        build, members = (build_stage, [first, pool]) if staged else (build_convolution, [first])
-        dropout = dropout_after(pool, only_consumer) if staged else None
+        following = only_consumer(first)
+        build, members = build_convolution, [first]
+        if activation == LINEAR and untouched(following, BatchNormLayer):
+            build = build_normalised
+            members, activation = normalised(first, only_consumer, wanted)
+        elif not isinstance(activation, (str, type(None))) and halves(following):
+            build, members, dropout = build_stage, [first, following], dropout_after(following, only_consumer)
     elif untouched(first, DenseLayer):
         build, members, activation = build_dense, [first], activation_of(first, wanted)
         dropout = dropout_after(first, only_consumer) if activation == RECTIFIER else None
@@ -61,6 +71,16 @@ def find_group(first, consumers, wanted):
     followers = consumers.get(members[-1], [])
     channels_last = bool(followers) and all(isinstance(layer, TAKE_CHANNELS_LAST) for layer in followers)
     return Group(build, members, activation, dropout, channels_last)
+
+
+def normalised(conv, only_consumer, wanted):
+    """The group's layers that begin with this convolution and batch normalisation, and the activation."""
+    members, activation = [conv, only_consumer(conv)], LINEAR
+    following = only_consumer(members[-1])
+    if untouched(following, NonlinearityLayer) and activation_of(following, wanted) is not None:
+        members, activation = [*members, following], activation_of(following, wanted)
+        following = only_consumer(following)
+    return members + [following] * (not isinstance(activation, str) and halves(following)), activation
 
 
 def untouched(layer, kind):
@@ -136,6 +156,23 @@ def build_convolution(group, before, deterministic):
     y = Convolution(geometry(conv), LINEAR, precision == "bfloat16", False)(before, conv.W)
     pattern = ("x", 0, 1, 2) if conv.untie_biases else ("x", 0, "x", "x")
     return conv.nonlinearity(y + conv.b.dimshuffle(*pattern) if bias else y)
+
+
+def build_normalised(group, before, deterministic):
+    """In prediction the running averages are numbers, and batch normalisation part of the kernel and the bias."""
+    conv, norm, pool = group.members[0], group.members[1], halves(group.members[-1])
+    bias = bias_of(conv, conv.num_filters)
+    if not fits(before, conv.W, bias, norm.gamma, norm.beta) or before.ndim != 4:
+        return None
+    bf16 = precision == "bfloat16"
+    if deterministic:
+        scale = norm.gamma / T.sqrt(norm.variance + np.float32(norm.EPSILON))
+        weights, bias = conv.W * scale.dimshuffle(0, "x", "x", "x"), norm.beta + (bias - norm.mean) * scale
+        if pool:
+            return Stage(geometry(conv), group.activation, bf16, 0, group.channels_last)(before, weights, bias)[0]
+        return Convolution(geometry(conv), group.activation, bf16, group.channels_last)(before, weights, bias)
+    z = Convolution(geometry(conv), LINEAR, bf16)(before, conv.W, *[conv.b] * (conv.b is not None))
+    return norm.train(z, functools.partial(batch_normalization_train, activation=group.activation, pool=pool))
 
 
 def build_dense(group, before, deterministic):

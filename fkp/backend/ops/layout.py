@@ -9,10 +9,12 @@ from theano.gof import Optimizer
 from theano.tensor.basic import Join, Split
 from theano.tensor.elemwise import DimShuffle, Elemwise
 
-from . import (Convolution, ConvolutionGradient, ConvolutionInputs, Pool, PoolGradient, Stage, StageGradient, Upscale)
+from . import (BatchNormTrain, BatchNormTrainGradient, Convolution, ConvolutionGradient, ConvolutionInputs, Pool,
+               PoolGradient, Stage, StageGradient, Upscale)
 
 CHANNELS, LAST, FIRST = 1, (0, 2, 3, 1), (0, 3, 1, 2)
-ALWAYS = (ConvolutionGradient, ConvolutionInputs, Pool, PoolGradient, StageGradient, Upscale)
+ALWAYS = (BatchNormTrain, BatchNormTrainGradient, ConvolutionGradient, ConvolutionInputs, Pool, PoolGradient,
+          StageGradient, Upscale)
 
 
 class KeepChannelsLast(Optimizer):
