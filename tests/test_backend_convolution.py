@@ -164,9 +164,38 @@ def test_shapes_that_do_not_fit_are_named():
         ops.Convolution()(T.matrix(), T.tensor4())
 
 
-def test_the_sums_do_not_depend_on_the_threads(set_threads):
-    x, weights, bias = arrays(37, *SHAPES[1][1:])
-    gy, results = numbers(37, 32, 5, 5), []
+WIDE = (9, 16, 21, 22, 32, 3, 3)  # many pixels and channels: Winograd's way
+WIDE_GEOMETRIES = [Geometry("half"), Geometry(), Geometry("full", flip=False), Geometry(((2, 0), (0, 1)))]
+
+
+@pytest.mark.parametrize("shape", [WIDE, (7, 40, 19, 20, 17, 3, 3)], ids=str)
+@pytest.mark.parametrize("geometry", WIDE_GEOMETRIES, ids=str)
+def test_many_images_give_what_each_alone_does(geometry, shape):
+    """One image has too few pixels for Winograd's way, and is compared with Theano's above."""
+    x, weights, bias = arrays(*shape)
+    op, gradient = ops.Convolution(geometry, 0.1), ops.ConvolutionGradient(geometry, 0.1)
+    (y,) = run(op, x, weights, bias)
+    gy = numbers(*y.shape, seed=4)
+    alone = [run(op, image[None], weights, bias)[0] for image in x]
+    close(y, np.concatenate(alone), 1e-5)
+    alone = zip(*[run(gradient, *one[:1], weights, bias, *one[1:]) for one in
+                  zip(x[:, None], y[:, None], gy[:, None])])
+    gx, *others = [np.concatenate(parts) if i == 0 else sum(parts) for i, parts in enumerate(alone)]
+    for found, expected in zip(run(gradient, x, weights, bias, y, gy), [gx, *others]):
+        close(found, expected, 1e-5)
+
+
+def test_where_a_wide_image_is_constant_its_output_is_too():
+    """So that ties in a pool behind stay ties."""
+    x, weights = np.full((9, 16, 22, 22), 0.3, np.float32), arrays(*WIDE)[1]
+    (y,) = run(ops.Convolution(), x, weights)
+    assert (y == y[:1, :, :1, :1]).all()
+
+
+@pytest.mark.parametrize("shape, plane", [((37, *SHAPES[1][1:]), (5, 5)), (WIDE, (19, 20))], ids=str)
+def test_the_sums_do_not_depend_on_the_threads(set_threads, shape, plane):
+    x, weights, bias = arrays(*shape)
+    gy, results = numbers(len(x), 32, *plane), []
     for threads in (1, 2, 5):
         set_threads(threads)
         results.append(run(ops.Convolution(), x, weights) + run(ops.ConvolutionGradient(), x, weights, bias, gy, gy))

@@ -6,6 +6,7 @@
 #include "kernels.h"
 #include "pool.h"
 #include "signals.h"
+#include "winograd.h"
 
 namespace fkp {
 
@@ -45,31 +46,44 @@ int64_t piece(const Shape& s) {
     return images;
 }
 
-Shape shape_of(const Shape& whole, int64_t images) {
-    Shape s = whole;
-    s.images = images;
-    s.bf16 = whole.bf16 && whole.in >= 8;  // bfloat16 has no fast kernel for a few channels
-    return s;
+// Is Winograd's way sooner?  It needs whole vectors of channels, and enough tiles for the kernel's transform to pay.
+bool by_winograd(const Shape& s) {
+    const auto all = [](const auto& numbers, auto is) { return std::all_of(std::begin(numbers), std::end(numbers), is); };
+    const auto one = [](int64_t number) { return number == 1; };
+    return WINOGRAD && !s.bf16 && s.rows == 3 && s.columns == 3 && all(s.stride, one) && all(s.dilation, one) &&
+           all(s.pad, [](int64_t pad) { return pad <= 2; }) && s.in >= LANES && s.out >= LANES &&
+           s.images * s.out_height() * s.out_width() >= 2048;
 }
 
-// The pieces that a batch is cut into, with the kernel of whole pieces and the one for the tail.
+// Are images and planes read as bfloat16?  It has no fast kernel for a few channels.
+bool half(const Shape& s) { return s.bf16 && s.in >= 8; }
+
+// The pieces that a batch is cut into.
 struct Pieces {
     int64_t images, size, count;
-    std::shared_ptr<const Kernel> whole, tail;
 
-    Pieces(Kind kind, const Shape& s) : images(s.images), size(piece(s)) {
-        count = (images + size - 1) / size;
-        whole = kernel(kind, shape_of(s, std::min(images, size)));
-        tail = images % size ? kernel(kind, shape_of(s, images % size)) : whole;
-    }
+    explicit Pieces(const Shape& s) : images(s.images), size(piece(s)), count((images + size - 1) / size) {}
     int64_t first(int64_t piece) const { return piece * size; }
     int64_t length(int64_t piece) const { return std::min(size, images - first(piece)); }
-    const Kernel& of(int64_t piece) const { return length(piece) == size ? *whole : *tail; }
+};
+
+// oneDNN's kernels for whole pieces and for the tail.
+struct Kernels {
+    std::shared_ptr<const Kernel> whole, tail;
+
+    Kernels(Kind kind, Shape s, const Pieces& pieces) {
+        s.bf16 = half(s);
+        s.images = std::min(pieces.images, pieces.size);
+        whole = tail = kernel(kind, s);
+        if (!(s.images = pieces.images % pieces.size)) return;
+        tail = kernel(kind, s);
+    }
+    const Kernel& of(int64_t images, const Pieces& pieces) const { return images == pieces.size ? *whole : *tail; }
 };
 
 // What each thread keeps between calls.
 struct Room {
-    Scratch image, plane, output, gradient, draws, pad, weights;
+    Scratch image, plane, output, gradient, draws, pad, weights, kernel;
 };
 
 Room& room() {
@@ -97,42 +111,100 @@ memory::desc plain(const Shape& s) {
     return memory::desc({s.out, s.in, s.rows, s.columns}, memory::data_type::f32, memory::format_tag::oihw);
 }
 
-// The kernel's numbers in the layouts that the kernels of whole pieces and of the tail want.
-struct Weights {
-    memory whole, tail;
+Correlation correlation(const Shape& s, int64_t images) {
+    return {images, {s.in, s.height, s.width}, {s.out, s.out_height(), s.out_width()}, s.pad[0], s.pad[2]};
+}
 
-    Weights(const Pieces& pieces, const Convolution& c) {
-        std::vector<float> flipped(c.shape.out * c.shape.in * c.shape.rows * c.shape.columns);
-        flip(c, c.weights, flipped.data());
-        dnnl::stream stream(engine());
-        whole = packed(*pieces.whole, c.shape, flipped.data(), stream);
-        tail = pieces.tail->weights == pieces.whole->weights ? whole
-                                                             : packed(*pieces.tail, c.shape, flipped.data(), stream);
-        stream.wait();
+// What a piece's images become with the kernel (FORWARD), or the gradient of its planes (BACKWARD_DATA).
+class Through {
+public:
+    Through(Kind kind, const Convolution& c, const Pieces& pieces) : c_(c), pieces_(pieces), back_(kind == BACKWARD_DATA) {
+        if (by_winograd(c.shape)) transform();
+        else pack(kind);
     }
-    const memory& of(const Pieces& pieces, int64_t piece) const {
-        return pieces.length(piece) == pieces.size ? whole : tail;
+
+    void run(int64_t images, const void* from, float* to, const dnnl::stream& stream) const {
+        if (!kernels_) {
+            Correlation forward = correlation(c_.shape, images);
+            const Correlation back = {images, forward.out, forward.in, 2 - forward.above, 2 - forward.left};
+            return correlate(back_ ? back : forward, static_cast<const float*>(from), winograd_,
+                             back_ ? nullptr : c_.bias, to);
+        }
+        const Kernel& k = kernels_->of(images, pieces_);
+        const memory& weights = &k == kernels_->whole.get() ? whole_ : tail_;
+        if (back_)
+            fkp::run(k, stream, {{DNNL_ARG_DIFF_DST, at(k.plane, from)}, {DNNL_ARG_WEIGHTS, weights},
+                                 {DNNL_ARG_DIFF_SRC, at(k.image, to)}});
+        else
+            fkp::run(k, stream, {{DNNL_ARG_SRC, at(k.image, from)}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_BIAS, bias_},
+                                 {DNNL_ARG_DST, at(k.plane, to)}});
     }
+
 private:
-    static memory packed(const Kernel& k, const Shape& s, const float* flipped, const dnnl::stream& stream) {
-        memory from = at(plain(s), flipped), to(k.weights, engine());
+    void transform() {
+        const int64_t in = c_.shape.in, out = c_.shape.out;
+        winograd_ = room().kernel.of<float>(kernel_numbers(in, out));
+        const bool reversed = back_ != (c_.flip != 0);
+        transform_kernels(back_ ? out : in, back_ ? in : out, [&](int64_t from, int64_t to, int place) {
+            return c_.weights[((back_ ? from : to) * in + (back_ ? to : from)) * 9 + (reversed ? 8 - place : place)];
+        }, winograd_);
+    }
+
+    void pack(Kind kind) {
+        kernels_.reset(new Kernels(kind, c_.shape, pieces_));
+        std::vector<float> flipped(c_.shape.out * c_.shape.in * c_.shape.rows * c_.shape.columns);
+        flip(c_, c_.weights, flipped.data());
+        dnnl::stream stream(engine());
+        whole_ = packed(*kernels_->whole, flipped.data(), stream);
+        tail_ = kernels_->tail->weights == kernels_->whole->weights ? whole_
+                                                                   : packed(*kernels_->tail, flipped.data(), stream);
+        stream.wait();
+        zeros_.resize(c_.bias ? 0 : c_.shape.out);
+        bias_ = at(memory::desc({c_.shape.out}, memory::data_type::f32, memory::format_tag::a),
+                   c_.bias ? c_.bias : zeros_.data());
+    }
+
+    memory packed(const Kernel& k, const float* flipped, const dnnl::stream& stream) const {
+        memory from = at(plain(c_.shape), flipped), to(k.weights, engine());
         dnnl::reorder(from, to).execute(stream, from, to);
         return to;
     }
+
+    const Convolution& c_;
+    const Pieces& pieces_;
+    const bool back_;
+    std::unique_ptr<Kernels> kernels_;  // null: Winograd's way
+    memory whole_, tail_, bias_;        // the kernel in the layouts that oneDNN's kernels want
+    float* winograd_;                   // or transformed
+    std::vector<float> zeros_;
 };
 
-// The piece's images as `k` reads them: in place where the memory is right, else a copy.
-const void* images(const Convolution& c, const Kernel& k, int64_t first, int64_t count) {
+// The piece's images as they are multiplied: in place where the memory is right, else a copy.
+const void* images(const Convolution& c, int64_t first, int64_t count) {
     const Images from = c.input();
-    const bool half = k.image.get_data_type() == memory::data_type::bf16;
-    if (!half && from.dense()) return from.image(first);
+    if (!half(c.shape) && from.dense()) return from.image(first);
     const int64_t size = from.size.numbers();
     void* copy = room().image.bytes(count * size * 4 + 64);
     for (int64_t i = 0; i < count; ++i) {
-        if (half) gather(from, first + i, static_cast<bfloat16*>(copy) + i * size);
+        if (half(c.shape)) gather(from, first + i, static_cast<bfloat16*>(copy) + i * size);
         else gather(from, first + i, static_cast<float*>(copy) + i * size);
     }
     return copy;
+}
+
+// Calls work(number, stream) for 0 to count - 1, in threads that no signal reaches.
+template <class F> void in_parallel(int64_t count, F work) {
+    FirstError error;
+#pragma omp parallel
+    {
+        SignalsBlocked here;
+        error.guard([&] {
+            dnnl::stream stream(engine());
+#pragma omp for schedule(dynamic) nowait
+            for (int64_t i = 0; i < count; ++i) error.guard([&] { work(i, stream); });
+        });
+    }
+    error.rethrow();
 }
 
 // From the convolution's output to y, image `image` of the batch.
@@ -162,35 +234,16 @@ void finish_piece(const Convolution& c, float* z, int64_t first, int64_t count) 
     }
 }
 
-void forward_piece(const Convolution& c, const Pieces& pieces, int64_t p, const memory& weights, const memory& bias,
-                   const dnnl::stream& stream) {
-    const Kernel& k = pieces.of(p);
-    const int64_t first = pieces.first(p), count = pieces.length(p);
-    float* z = c.channels_last && !c.pool ? c.y + first * c.output().numbers()
-                                          : room().plane.of<float>(k.plane.get_size() / sizeof(float));
-    run(k, stream, {{DNNL_ARG_SRC, at(k.image, images(c, k, first, count))}, {DNNL_ARG_WEIGHTS, weights},
-                    {DNNL_ARG_BIAS, bias}, {DNNL_ARG_DST, at(k.plane, z)}});
-    finish_piece(c, z, first, count);
-}
-
 void forward(const Convolution& c) {
-    const Pieces pieces(FORWARD, c.shape);
-    const Weights weights(pieces, c);
-    const std::vector<float> zeros(c.bias ? 0 : c.shape.out);
-    const memory bias = at(memory::desc({c.shape.out}, memory::data_type::f32, memory::format_tag::a),
-                           c.bias ? c.bias : zeros.data());
-    FirstError error;
-#pragma omp parallel
-    {
-        SignalsBlocked here;
-        error.guard([&] {
-            dnnl::stream stream(engine());
-#pragma omp for schedule(dynamic) nowait
-            for (int64_t p = 0; p < pieces.count; ++p)
-                error.guard([&] { forward_piece(c, pieces, p, weights.of(pieces, p), bias, stream); });
-        });
-    }
-    error.rethrow();
+    const Pieces pieces(c.shape);
+    const Through kernel(FORWARD, c, pieces);
+    in_parallel(pieces.count, [&](int64_t p, const dnnl::stream& stream) {
+        const int64_t first = pieces.first(p), count = pieces.length(p);
+        float* z = c.channels_last && !c.pool ? c.y + first * c.output().numbers()
+                                              : room().plane.of<float>(count * c.plane().numbers());
+        kernel.run(count, images(c, first, count), z, stream);
+        finish_piece(c, z, first, count);
+    });
 }
 
 // gz = gy dy/dz, and its sums.
@@ -219,104 +272,104 @@ void plane_gradient(const Convolution& c, int64_t first, int64_t count, T* gz, f
     }
 }
 
-// As `k` reads it: gy itself where that is it.
-const void* plane_gradient(const Convolution& c, const Kernel& k, int64_t first, int64_t count, float* gb) {
+// As it is multiplied: gy itself where that is it.
+const void* plane_gradient(const Convolution& c, int64_t first, int64_t count, float* gb) {
     const Images gradient = {c.gy, c.gy_strides, c.output()};
-    if (k.plane.get_data_type() == memory::data_type::bf16) {
-        bfloat16* gz = room().plane.of<bfloat16>(k.plane.get_size() / sizeof(bfloat16));
+    const int64_t numbers = count * c.plane().numbers();
+    if (half(c.shape)) {
+        bfloat16* gz = room().plane.of<bfloat16>(numbers);
         plane_gradient(c, first, count, gz, gb);
         return gz;
     }
     const bool same = !c.pool && c.curve.linear() && gradient.dense();
     if (same && !c.gbias) return gradient.image(first);
     float* gz = same ? const_cast<float*>(gradient.image(first))  // only read, for its sums
-                     : room().plane.of<float>(k.plane.get_size() / sizeof(float));
+                     : room().plane.of<float>(numbers);
     plane_gradient(c, first, count, gz, gb);
     return gz;
 }
 
-// The sums over one part of the images, the kernel's in the layout that oneDNN writes.
+// The kernel's gradient, summed up over pieces in the layout that oneDNN writes, or over Winograd's transformed ones.
+class KernelGradient {
+public:
+    KernelGradient(const Convolution& c, const Pieces& pieces) : c_(c), pieces_(pieces) {
+        if (by_winograd(c.shape)) return;
+        kernels_.reset(new Kernels(BACKWARD_WEIGHTS, c.shape, pieces));
+        if (kernels_->tail->weights != kernels_->whole->weights)
+            throw std::logic_error("oneDNN lays out the kernel's gradient differently for " + c.shape.text());
+    }
+
+    size_t numbers() const {
+        return kernels_ ? kernels_->whole->weights.get_size() / sizeof(float) : kernel_numbers(c_.shape.in, c_.shape.out);
+    }
+
+    void add(int64_t images, const void* x, const void* gz, std::vector<float>& sums, const dnnl::stream& stream) const {
+        if (!kernels_)
+            return correlate_weights(correlation(c_.shape, images), static_cast<const float*>(x),
+                                     static_cast<const float*>(gz), sums.data());
+        const Kernel& k = kernels_->of(images, pieces_);
+        float* gw = room().weights.of<float>(sums.size());
+        run(k, stream, {{DNNL_ARG_SRC, at(k.image, x)}, {DNNL_ARG_DIFF_DST, at(k.plane, gz)},
+                        {DNNL_ARG_DIFF_WEIGHTS, at(k.weights, gw)}});
+        for (size_t i = 0; i < sums.size(); ++i) sums[i] += gw[i];
+    }
+
+    // Turns the sums back to Theano's kernel.
+    void write(const std::vector<float>& sums) const {
+        if (!kernels_)
+            return kernel_gradients(c_.shape.in, c_.shape.out, sums.data(), [&](int64_t i, int64_t o, int place, float g) {
+                c_.gweights[(o * c_.shape.in + i) * 9 + (c_.flip ? 8 - place : place)] = g;
+            });
+        std::vector<float> flipped(c_.shape.out * c_.shape.in * c_.shape.rows * c_.shape.columns);
+        dnnl::stream stream(engine());
+        memory from = at(kernels_->whole->weights, sums.data()), to = at(plain(c_.shape), flipped.data());
+        dnnl::reorder(from, to).execute(stream, from, to);
+        stream.wait();
+        flip(c_, flipped.data(), c_.gweights);
+    }
+
+private:
+    const Convolution& c_;
+    const Pieces& pieces_;
+    std::unique_ptr<Kernels> kernels_;  // null: Winograd's way
+};
+
+// The sums over one part of the images.
 struct Sums {
     std::vector<float> weights, bias;
 };
 
-// Adds the parts up, always in the same order, and turns the kernel's gradient back to Theano's.
-void collect(const Convolution& c, const Kernel& k, std::vector<Sums>& parts) {
-    Sums& total = parts[0];
-    for (size_t part = 1; part < parts.size(); ++part) {
-        for (size_t i = 0; i < total.weights.size(); ++i) total.weights[i] += parts[part].weights[i];
-        for (int64_t i = 0; i < c.shape.out; ++i) total.bias[i] += parts[part].bias[i];
-    }
-    if (c.gbias) std::copy_n(total.bias.begin(), c.shape.out, c.gbias);
-    if (!c.gweights) return;
-    std::vector<float> flipped(c.shape.out * c.shape.in * c.shape.rows * c.shape.columns);
-    dnnl::stream stream(engine());
-    memory from = at(k.weights, total.weights.data()), to = at(plain(c.shape), flipped.data());
-    dnnl::reorder(from, to).execute(stream, from, to);
-    stream.wait();
-    flip(c, flipped.data(), c.gweights);
+// Adds the parts up, always in the same order, into the first.
+void collect(std::vector<Sums>& parts, std::vector<float> Sums::*which) {
+    std::vector<float>& total = parts[0].*which;
+#pragma omp parallel for schedule(static) if (total.size() > 1 << 15)
+    for (size_t i = 0; i < total.size(); ++i)
+        for (size_t part = 1; part < parts.size(); ++part) total[i] += (parts[part].*which)[i];
 }
 
-// The way back with everything that is made once for it.
-class Backward {
-public:
-    explicit Backward(const Convolution& c) : c_(c), weights_(BACKWARD_WEIGHTS, c.shape) {
-        if (weights_.tail->weights != weights_.whole->weights)
-            throw std::logic_error("oneDNN lays out the kernel's gradient differently for " + c.shape.text());
-        if (c.gx) {
-            data_.reset(new Pieces(BACKWARD_DATA, c.shape));
-            packed_.reset(new Weights(*data_, c));
+void backward(const Convolution& c) {
+    const Pieces pieces(c.shape);
+    const KernelGradient gradient(c, pieces);
+    const std::unique_ptr<Through> kernel(c.gx ? new Through(BACKWARD_DATA, c, pieces) : nullptr);
+    std::vector<Sums> parts(std::min<int64_t>(GROUPS, pieces.count));
+    const int64_t count = parts.size();
+    in_parallel(count, [&](int64_t part, const dnnl::stream& stream) {
+        Sums& sums = parts[part];
+        if (c.gweights) sums.weights.assign(gradient.numbers(), 0.f);
+        sums.bias.assign(c.shape.out + LANES, 0.f);
+        for (int64_t p = pieces.count * part / count; p < pieces.count * (part + 1) / count; ++p) {
+            const int64_t first = pieces.first(p), images = pieces.length(p);
+            const void* gz = plane_gradient(c, first, images, sums.bias.data());
+            if (kernel) kernel->run(images, gz, c.gx + first * c.input().size.numbers(), stream);
+            if (c.gweights) gradient.add(images, fkp::images(c, first, images), gz, sums.weights, stream);
         }
-        parts_.resize(std::min<int64_t>(GROUPS, weights_.count));
-    }
-
-    void run() {
-        const int parts = int(parts_.size());
-        FirstError error;
-#pragma omp parallel
-        {
-            SignalsBlocked here;
-            error.guard([&] {
-                dnnl::stream stream(engine());
-#pragma omp for schedule(dynamic) nowait
-                for (int part = 0; part < parts; ++part) error.guard([&] { add_up(part, stream); });
-            });
-        }
-        error.rethrow();
-        collect(c_, *weights_.whole, parts_);
-    }
-
-private:
-    void add_up(int part, const dnnl::stream& stream) {
-        const int64_t parts = parts_.size();
-        if (c_.gweights) parts_[part].weights.assign(weights_.whole->weights.get_size() / sizeof(float), 0.f);
-        parts_[part].bias.assign(c_.shape.out + LANES, 0.f);
-        for (int64_t p = weights_.count * part / parts; p < weights_.count * (part + 1) / parts; ++p)
-            piece(p, parts_[part], stream);
-    }
-
-    void piece(int64_t p, Sums& sums, const dnnl::stream& stream) {
-        const int64_t first = weights_.first(p), count = weights_.length(p);
-        const void* gz = plane_gradient(c_, weights_.of(p), first, count, sums.bias.data());
-        if (c_.gx) {
-            const Kernel& k = data_->of(p);
-            fkp::run(k, stream, {{DNNL_ARG_DIFF_DST, at(k.plane, gz)}, {DNNL_ARG_WEIGHTS, packed_->of(*data_, p)},
-                                 {DNNL_ARG_DIFF_SRC, at(k.image, c_.gx + first * c_.input().size.numbers())}});
-        }
-        if (!c_.gweights) return;
-        const Kernel& k = weights_.of(p);
-        float* gw = room().weights.of<float>(sums.weights.size());
-        fkp::run(k, stream, {{DNNL_ARG_SRC, at(k.image, images(c_, k, first, count))},
-                             {DNNL_ARG_DIFF_DST, at(k.plane, gz)}, {DNNL_ARG_DIFF_WEIGHTS, at(k.weights, gw)}});
-        for (size_t i = 0; i < sums.weights.size(); ++i) sums.weights[i] += gw[i];
-    }
-
-    const Convolution& c_;
-    const Pieces weights_;
-    std::unique_ptr<Pieces> data_;
-    std::unique_ptr<Weights> packed_;
-    std::vector<Sums> parts_;
-};
+    });
+    collect(parts, &Sums::bias);
+    if (c.gbias) std::copy_n(parts[0].bias.begin(), c.shape.out, c.gbias);
+    if (!c.gweights) return;
+    collect(parts, &Sums::weights);
+    gradient.write(parts[0].weights);
+}
 
 void empty_backward(const Convolution& c) {
     const Shape& s = c.shape;
@@ -336,7 +389,7 @@ const char* fkp_convolution_forward(const fkp::Convolution* c) {
 }
 
 const char* fkp_convolution_backward(const fkp::Convolution* c) {
-    return fkp::reason([&] { c->shape.images ? fkp::Backward(*c).run() : fkp::empty_backward(*c); });
+    return fkp::reason([&] { c->shape.images ? fkp::backward(*c) : fkp::empty_backward(*c); });
 }
 
 }

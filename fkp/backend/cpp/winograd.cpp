@@ -1,0 +1,147 @@
+#include "winograd.h"
+
+namespace fkp {
+
+namespace {
+
+constexpr int64_t ROWS = 8;              // of a product's register block, by up to 3 vectors
+constexpr int64_t CACHE = 640 << 10;     // bytes of transformed tiles in work at a time, within a core's L2
+
+struct Room {
+    Scratch in, out, zeros;
+};
+
+Room& room() {
+    static thread_local Room mine;
+    return mine;
+}
+
+// c (8 rows, VECTORS x 16 columns) = or += a b; a's rows lie a_row apart, its columns a_step.
+template <int VECTORS, bool ADD>
+void block(int64_t depth, const float* a, int64_t a_row, int64_t a_step, const float* b, int64_t b_row, float* c,
+           int64_t c_row) {
+    Floats sum[ROWS][VECTORS];
+    for (int i = 0; i < ROWS; ++i)
+        for (int j = 0; j < VECTORS; ++j) sum[i][j] = ADD ? load<Floats>(c + i * c_row + j * LANES, LANES) : Floats{};
+    for (; depth; --depth, a += a_step, b += b_row) {
+        Floats right[VECTORS];
+        for (int j = 0; j < VECTORS; ++j) right[j] = load<Floats>(b + j * LANES, LANES);
+        for (int i = 0; i < ROWS; ++i)
+            for (int j = 0; j < VECTORS; ++j) sum[i][j] += a[i * a_row] * right[j];
+    }
+    for (int i = 0; i < ROWS; ++i)
+        for (int j = 0; j < VECTORS; ++j) store(c + i * c_row + j * LANES, sum[i][j], LANES);
+}
+
+// A whole product of `rows` and `columns`, filled up to whole blocks.
+template <bool ADD>
+void product(int64_t rows, int64_t columns, int64_t depth, const float* a, int64_t a_row, int64_t a_step, const float* b,
+             float* c) {
+    const int64_t all = columns / LANES, parts = (all + 2) / 3;
+    for (int64_t part = 0; part < parts; ++part) {
+        const int64_t from = all * part / parts, vectors = all * (part + 1) / parts - from, column = from * LANES;
+        const auto run = vectors == 3 ? block<3, ADD> : vectors == 2 ? block<2, ADD> : block<1, ADD>;
+        for (int64_t i = 0; i < rows; i += ROWS)
+            run(depth, a + i * a_row, a_row, a_step, b + column, columns, c + i * columns + column, columns);
+    }
+}
+
+// How many tiles are in work at a time, and how far their points lie apart in memory, lest all meet in one cache set.
+struct Batch {
+    int64_t most, in, out, in_point, out_point;
+
+    explicit Batch(const Correlation& c) : in(padded(c.in.channels)), out(padded(c.out.channels)) {
+        most = std::max(CACHE / (POINTS * 4 * (in + out)) / ROWS, int64_t(1)) * ROWS;
+        in_point = most * in + LANES, out_point = most * out + LANES;
+    }
+};
+
+// Calls work(first, count) for runs of tiles.
+template <class F> void batches(const Correlation& c, const Batch& batch, F work) {
+    for (int64_t first = 0; first < c.tiles(); first += batch.most) work(first, std::min(batch.most, c.tiles() - first));
+}
+
+struct Place {
+    int64_t image, top, left;
+    Place(const Correlation& c, int64_t tile)
+        : image(tile / (c.down() * c.across())), top(tile / c.across() % c.down() * 4), left(tile % c.across() * 4) {}
+};
+
+// SIDE x SIDE pixels per tile, transformed: points, tiles, channels.  Outside the image is zero.
+template <int SIDE, class Line>
+void transform(const Correlation& c, const float* x, const Size& size, int64_t above, int64_t left, int64_t first,
+               int64_t count, float* to, int64_t point, Line line) {
+    float* zeros = room().zeros.of<float>(size.channels);
+    std::fill_n(zeros, size.channels, 0.f);
+    for (int64_t t = 0; t < count; ++t, to += padded(size.channels)) {
+        const Place place(c, first + t);
+        const float *pixels[SIDE * SIDE], *image = x + place.image * size.numbers();
+        for (int64_t i = 0; i < SIDE; ++i)
+            for (int64_t j = 0; j < SIDE; ++j) {
+                const int64_t row = place.top - above + i, column = place.left - left + j;
+                const bool inside = row >= 0 && row < size.height && column >= 0 && column < size.width;
+                pixels[i * SIDE + j] = inside ? image + (row * size.width + column) * size.channels : zeros;
+            }
+        vectors(size.channels, [&](int64_t channel, int lanes) {
+            Floats from[SIDE * SIDE], found[POINTS];
+            for (int i = 0; i < SIDE * SIDE; ++i) from[i] = load<Floats>(pixels[i] + channel, lanes);
+            winograd::square<SIDE, 6>(from, found, line);
+            for (int p = 0; p < POINTS; ++p) store(to + p * point + channel, found[p], LANES);
+        });
+    }
+}
+
+float* transform_images(const Correlation& c, const Batch& batch, const float* x, int64_t first, int64_t count) {
+    float* to = room().in.of<float>(POINTS * batch.in_point);
+    transform<6>(c, x, c.in, c.above, c.left, first, count, to, batch.in_point, winograd::Image());
+    return to;
+}
+
+// Sums of the products: tiles of z, with the bias.
+void finish(const Correlation& c, const float* from, int64_t point, int64_t first, int64_t count, const float* bias,
+            float* z) {
+    const Size& size = c.out;
+    for (int64_t t = 0; t < count; ++t, from += padded(size.channels)) {
+        const Place place(c, first + t);
+        const int64_t rows = std::min<int64_t>(4, size.height - place.top), line = size.width * size.channels;
+        const int64_t columns = std::min<int64_t>(4, size.width - place.left);
+        float* to = z + place.image * size.numbers() + place.top * line + place.left * size.channels;
+        vectors(size.channels, [&](int64_t channel, int lanes) {
+            Floats points[POINTS], found[16];
+            for (int p = 0; p < POINTS; ++p) points[p] = load<Floats>(from + p * point + channel, LANES);
+            winograd::square<6, 4>(points, found, winograd::Tile());
+            const Floats more = bias ? load<Floats>(bias + channel, lanes) : Floats{};
+            for (int64_t i = 0; i < rows; ++i)
+                for (int64_t j = 0; j < columns; ++j)
+                    store(to + i * line + j * size.channels + channel, found[i * 4 + j] + more, lanes);
+        });
+    }
+}
+
+}  // namespace
+
+void correlate(const Correlation& c, const float* x, const float* kernels, const float* bias, float* z) {
+    const Batch batch(c);
+    batches(c, batch, [&](int64_t first, int64_t count) {
+        const float* in = transform_images(c, batch, x, first, count);
+        float* out = room().out.of<float>(POINTS * batch.out_point);
+        for (int p = 0; p < POINTS; ++p)
+            product<false>(count, batch.out, c.in.channels, in + p * batch.in_point, batch.in, 1,
+                           kernels + p * batch.in * batch.out, out + p * batch.out_point);
+        finish(c, out, batch.out_point, first, count, bias, z);
+    });
+}
+
+void correlate_weights(const Correlation& c, const float* x, const float* gz, float* sums) {
+    const Batch batch(c);
+    batches(c, batch, [&](int64_t first, int64_t count) {
+        const float* in = transform_images(c, batch, x, first, count);
+        float* out = room().out.of<float>(POINTS * batch.out_point);
+        transform<4>(c, gz, c.out, 0, 0, first, count, out, batch.out_point, winograd::TileBack());
+        for (int p = 0; p < POINTS; ++p)
+            product<true>(batch.in, batch.out, count, in + p * batch.in_point, 1, batch.in, out + p * batch.out_point,
+                          sums + p * batch.in * batch.out);
+    });
+}
+
+}  // namespace fkp
