@@ -18,5 +18,5 @@ ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
     TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp halt_on_error=0" \
     FKP_CXXFLAGS="-fsanitize=$flags -fno-omit-frame-pointer -g" FKP_ONEDNN=1 LD_PRELOAD="$preload" \
     "$python" -m pytest -q -p no:cacheprovider tests/test_backend_stage.py tests/test_backend_ties.py tests/test_backend_dense.py \
-    tests/test_backend_convolution.py tests/test_backend_pool.py tests/test_backend_normalise.py \
+    tests/test_backend_convolution.py tests/test_backend_pool.py tests/test_backend_normalise.py tests/test_backend_normalised.py \
     tests/test_backend_products.py tests/test_backend_random.py "$@"
