@@ -1,4 +1,5 @@
 """Whole nets: ours against Theano's own Ops, the same seed twice, bfloat16, checkpointed random state."""
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 
 import lasagne
@@ -32,7 +33,7 @@ def net3(p=0.0, **settings):
         (layers.DenseLayer, {"num_units": 50}),
         (layers.DenseLayer, {"num_units": 30, "nonlinearity": None}),
     ], regression=True, update_learning_rate=theano.shared(np.float32(0.03)), update_momentum=0.9, max_epochs=3,
-        train_split=TrainSplit(0.2), **settings)
+        update=lasagne.updates.nesterov_momentum, train_split=TrainSplit(0.2), **settings)
     net.initialize()
     return net
 
@@ -75,9 +76,9 @@ def both_ways(monkeypatch, fit):
     found = fit()
     monkeypatch.setattr("nolearn.lasagne.base.get_output", substitute.original_get_output)
     monkeypatch.setattr("theano.compile.mode.instantiated_default_mode", THEANOS)
-    monkeypatch.setattr(substitute, "nesterov_momentum", substitute.original_nesterov)
+    monkeypatch.setattr(lasagne.updates, "nesterov_momentum", substitute.original_nesterov)
     expected = fit()
-    assert replaced(found)["predict_iter_"] and not replaced(expected)["predict_iter_"]
+    assert all(replaced(found).values()) and not any(replaced(expected).values())
     return found, expected
 
 
@@ -119,6 +120,25 @@ def test_a_restored_run_goes_on_to_the_bit():
         other.set_value(one.get_value())
     second.fit(x, y, epochs=1)
     assert history(second)[0] == history(whole)[1]
+
+
+def test_a_net_is_pickled_whatever_ops_it_runs_on():
+    x, y = pictures(20)
+    net = net3().fit(x, y, epochs=1)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(net)).predict(x), net.predict(x))
+    data = pickle.dumps(NeuralNet([]))
+    assert b"fkp.backend.ops" not in data
+    assert pickle.loads(data).update is lasagne.updates.nesterov_momentum
+
+
+@ours_only
+def test_a_function_with_our_ops_is_refused_where_they_do_not_run(monkeypatch):
+    function = theano.function([], substitute.get_output(layers.DenseLayer(layers.InputLayer((None, 4)), 3), numbers(2, 4)))
+    data = pickle.dumps(function)
+    np.testing.assert_array_equal(pickle.loads(data)(), function())
+    monkeypatch.setattr(native, "LIBRARY", None)
+    with pytest.raises(fkp.Problem, match="Dense needs oneDNN, which does not run here"):
+        pickle.loads(data)
 
 
 @ours_only

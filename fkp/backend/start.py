@@ -7,7 +7,7 @@ import threading
 import lasagne.layers
 import lasagne.objectives
 import lasagne.updates
-import nolearn.lasagne.base
+import nolearn.lasagne
 import theano
 
 from .. import Problem
@@ -60,16 +60,8 @@ def _install():
     os.register_at_fork(before=native.LIBRARY.fkp_before_fork)
     for module in (lasagne.layers, lasagne.layers.helper, lasagne.objectives, nolearn.lasagne.base):
         module.get_output = substitute.get_output
-    create = nolearn.lasagne.base.NeuralNet._create_iter_funcs
-
-    def create_iter_funcs(self, layers, objective, update, output_type):
-        if update is substitute.original_nesterov:
-            update = substitute.nesterov_momentum
-        return create(self, layers, objective, update, output_type)
-
-    nolearn.lasagne.base.NeuralNet._create_iter_funcs = create_iter_funcs
+    _put_nesterov()
     theano.compile.Function.__call__ = _in_turn(theano.compile.Function.__call__)
-    lasagne.updates.nesterov_momentum = substitute.nesterov_momentum
     theano.tensor.repeat = theano.tensor.extra_ops.repeat = substitute.repeat
     theano.compile.optdb.register("fkp_nesterov_inplace", theano.tensor.opt.in2out(nesterov.nesterov_inplace), 70,
                                   "fast_run", "inplace")
@@ -77,6 +69,14 @@ def _install():
     theano.compile.optdb.register("fkp_channels_last", layout.KeepChannelsLast(), 49.5, "fkp", "fast_run")
     # After everything else: 75 and a little are Theano's own in-place rewrites.
     theano.compile.optdb.register("fkp_small_ops", small.RunSmallOpsInPython(), 99, "fast_run")
+
+
+def _put_nesterov():
+    """Our `nesterov_momentum` under the name of Lasagne's, by which a pickled net finds it, and as nolearn's default."""
+    original, ours, init = substitute.original_nesterov, substitute.nesterov_momentum, nolearn.lasagne.NeuralNet.__init__
+    ours.__module__ = original.__module__
+    lasagne.updates.nesterov_momentum = nolearn.lasagne.base.nesterov_momentum = ours
+    init.__defaults__ = tuple(ours if value is original else value for value in init.__defaults__)
 
 
 def _in_turn(call):

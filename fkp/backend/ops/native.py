@@ -4,6 +4,8 @@ import ctypes
 import numpy as np
 from theano.gof import Op
 
+from ... import Problem
+
 LIBRARY = None  # set by `use` where oneDNN is available
 POINTER = ctypes.c_void_p
 NUMBER = ctypes.c_int64
@@ -103,6 +105,8 @@ class Prepared(Op):
         self.compute(inputs, outputs, [True] * len(outputs))
 
     def make_thunk(self, node, storage_map, compute_map, no_recycling, impl=None):
+        if LIBRARY is None:  # the function was compiled elsewhere, and pickled
+            raise Problem("%s needs oneDNN, which does not run here" % type(self).__name__)
         inputs = [storage_map[variable] for variable in node.inputs]
         outputs = [storage_map[variable] for variable in node.outputs]
         done = [compute_map[variable] for variable in node.outputs]
