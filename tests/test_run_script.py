@@ -11,13 +11,17 @@ from fkp.backend import start
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parent.parent
-OLD_NAMES = """
+OLD_NAMES = r"""
 import sys
+import cPickle as pickle
 import joblib
 import numpy as np
 import pandas
 import theano.tensor.signal.downsample as downsample
 from collections import Iterable, Mapping
+from itertools import izip
+from lasagne.layers.cuda_convnet import Conv2DCCLayer
+from lasagne.layers.dnn import Conv2DDNNLayer, MaxPool2DDNNLayer
 from sklearn.cross_validation import KFold, StratifiedKFold, train_test_split
 from sklearn.externals import joblib as old
 from sklearn.externals.joblib import dump
@@ -26,6 +30,10 @@ from sklearn.grid_search import GridSearchCV
 assert old is joblib and dump is joblib.dump and np.float is float
 assert [len(part) for part in train_test_split(range(10), test_size=.2)] == [8, 2]
 assert [len(test) for _, test in KFold(10, 5)] == [2] * 5
+assert np.cast["float32"](1.5).dtype == "float32" and np.product([2, 3]) == 6 and np.isnan(np.NaN)
+assert len(np.random.choice(5, 5 / 2, replace=False)) == 2 and len(np.random.choice(5, 3)) == 3
+assert list(izip(xrange(2), "ab")) == [(0, "a"), (1, "b")]
+assert pickle.loads(b"\x80\x02U\x01\xe9q\x00.") == "\xe9" and pickle.loads(pickle.dumps([1])) == [1]  # Python 2
 table = pandas.DataFrame({"a": [1, 2], "b": [3, 4]}, index=["r", "s"])
 assert (table.ix["r", "a"], table.ix[1, 1], table.ix[0, "b"]) == (1, 4, 3)
 table.ix["s", "b"] = 7
@@ -77,6 +85,25 @@ def test_one_line_says_which_layers_are_on_onednn_and_why_others_are_not(script)
     assert done.stderr.splitlines()[1:] == [
         "fkp.backend: layers on oneDNN: conv1, pool1, DenseLayer; Theano's own: output (its get_output_for is not "
         "Lasagne's)"]
+
+
+def test_layers_for_gpus_of_2015_compute_on_this_machine(script):
+    done = run(script("""
+import lasagne
+import numpy as np
+from lasagne.layers import InputLayer, get_output
+from lasagne.layers.cuda_convnet import MaxPool2DCCLayer
+from lasagne.layers.dnn import Conv2DDNNLayer
+
+images = np.arange(50, dtype="float32").reshape(2, 1, 5, 5)
+kernel = np.array([[[[0, 1], [0, 0]]]], "float32")
+conv = Conv2DDNNLayer(InputLayer((None, 1, 5, 5)), 1, 2, W=kernel)
+np.testing.assert_array_equal(get_output(conv, images).eval(), images[:, :, :-1, 1:])
+turned = Conv2DDNNLayer(InputLayer((None, 1, 5, 5)), 1, 2, W=kernel, flip_filters=True)
+np.testing.assert_array_equal(get_output(turned, images).eval(), images[:, :, 1:, :-1])
+assert get_output(MaxPool2DCCLayer(turned, 3, 2), images).eval().shape == (2, 1, 2, 2)
+"""))
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run")

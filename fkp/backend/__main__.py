@@ -64,7 +64,7 @@ def main(arguments):
     if start.reason is None:
         say_what_runs()
     sys.argv, sys.path[0] = arguments, os.path.dirname(os.path.abspath(path))
-    runpy.run_path(path, run_name="__main__")
+    runpy.run_path(path, scripts.PYTHON_2, "__main__")
     return 0
 
 

@@ -1,11 +1,22 @@
 """Names that scripts of 2014 to 2016 ask for: `python -m fkp.backend` puts them back for all of its process."""
-import builtins
 import collections.abc
+import functools
+import itertools
+import pickle
 import sys
 
 import numpy as np
 
-from .names import cross_validation, module
+from . import gpu_layers
+from .names import Cast, cross_validation, module
+
+PYTHON_2 = {"xrange": range, "raw_input": input, "unicode": str, "reduce": functools.reduce}   # for the script alone
+NUMPY = {
+    "float": float, "int": int, "bool": bool, "object": object, "str": str, "complex": complex,   # dropped by 1.24
+    "asscalar": lambda array: array.item(),                                                       # by 1.23, others by 2
+    "cast": Cast(), "product": np.prod, "cumproduct": np.cumprod, "alltrue": np.all, "sometrue": np.any,
+    "row_stack": np.vstack, "float_": np.float64, "NaN": np.nan, "Inf": np.inf, "infty": np.inf,
+}
 
 
 def restore():
@@ -13,9 +24,10 @@ def restore():
     import sklearn
     from theano.tensor import signal
 
-    for name in ("float", "int", "bool", "object", "str", "complex"):   # dropped by NumPy 1.24
+    for name, found in NUMPY.items():
         if name not in vars(np):
-            setattr(np, name, getattr(builtins, name))
+            setattr(np, name, found)
+    np.random.choice = _truncated(np.random.choice)
     for name in collections.abc.__all__:                                # dropped by Python 3.10
         if not hasattr(collections, name):
             setattr(collections, name, getattr(collections.abc, name))
@@ -24,7 +36,25 @@ def restore():
         if "." not in name:
             setattr(sklearn, name, made)
     sys.modules[signal.downsample.__name__] = signal.downsample         # dropped by Theano 0.9
+    sys.modules["cPickle"] = _c_pickle()                                # Python 2's, which no syntax tells
+    itertools.izip, itertools.imap = zip, map
+    gpu_layers.restore()
     _restore_ix()
+
+
+def _truncated(choice):
+    """A size that is no whole number, such as `len(batch) / 2`, was cut until NumPy 1.12."""
+    @functools.wraps(choice)
+    def choose(a, size=None, *args, **kwargs):
+        return choice(a, int(size) if isinstance(size, float) else size, *args, **kwargs)
+
+    return choose
+
+
+def _c_pickle():
+    """pickle, which also reads arrays that Python 2 wrote."""
+    read = {name: functools.partial(getattr(pickle, name), encoding="latin1") for name in ("load", "loads")}
+    return module("cPickle", **{**vars(pickle), **read})
 
 
 def _scikit_learn():
