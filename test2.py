@@ -8,10 +8,11 @@
 Saves test2-NET-test.png (test faces), test2-NET-valid.png (validation faces,
 prediction in red, truth in green) and test2-NET-errors.png; for several nets
 test2-nets-valid.png and test2-nets-errors.png.  With --image it
-predicts on your own photo instead: the whole photo is taken as one face,
-unless --box says where it is or OpenCV is installed and finds faces; the
-result is PHOTO.jpg-NET.png beside the photo (or in --out), with the keypoints
-in PHOTO.jpg-NET.csv.
+predicts on your own photo instead: on the face in --box, on those that OpenCV
+finds, where it is installed, or on those that the net itself is sure of; a
+photo on which none is found is taken as one face.  The result is
+PHOTO.jpg-NET.png beside the photo (or in --out), with the keypoints in
+PHOTO.jpg-NET.csv.
 """
 import argparse
 import os

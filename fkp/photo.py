@@ -1,4 +1,4 @@
-"""A user's own photo: one face, a box around one, or all that OpenCV finds."""
+"""A user's own photo: a box around a face, or all faces that OpenCV or the net itself finds."""
 import csv
 import io
 import warnings
@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from fkp import Problem, files
+from fkp import Problem, files, search
 from fkp.keypoints import COLUMNS, KEYPOINTS, SIZE
 from fkp.preprocess import preprocessed
 
@@ -24,24 +24,32 @@ def predict(path, box, predictor, preprocess):
     points (n, full) in the photo's pixels, and in words where the faces are.
     """
     photo = open_photo(path)
+
+    def answer(faces):
+        return predictor(preprocessed(faces, preprocess))[:, :len(COLUMNS)]
+
+    whole = square((0, 0, *photo.size), photo.size, path)
     boxes = [box] if box else find_faces(photo)
-    squares = [square(found, photo.size, path) for found in boxes or [(0, 0, *photo.size)]]
-    faces = np.stack([cut(photo, found) for found in squares])
-    points = predictor(preprocessed(faces, preprocess))[:, :len(COLUMNS)]
+    found = boxes or search.faces(photo, answer)
+    squares = [square(each, photo.size, path) for each in found] or [whole]
+    points = answer(np.stack([cut(photo, each) for each in squares]))
     corner = np.array([[left, upper] for left, upper, _ in squares])
-    side = np.array([found[2] for found in squares])[:, None, None]
+    side = np.array([each[2] for each in squares])[:, None, None]
     xy = points.reshape(len(points), -1, 2) * side / SIZE + corner[:, None]
-    return photo, squares, xy.reshape(points.shape), "%s: %s" % (path, in_words(box, boxes))
+    return photo, squares, xy.reshape(points.shape), "%s: %s" % (path, in_words(box, boxes, found))
 
 
-def in_words(box, boxes):
-    """Where a face was looked for.  boxes: as `find_faces` gives them."""
+def in_words(box, boxes, found):
+    """Where a face was looked for.  boxes: as `find_faces` gives them; found: those, or what the net found."""
     if box:
         return "the face in --box %d,%d,%d,%d" % box
-    if not boxes:
-        why = "OpenCV, which would look for faces, is not installed" if boxes is None else "OpenCV found no face"
-        return "the whole photo, taken as one face (%s; --box x,y,w,h says where one is)" % why
-    return "%d face%s found by OpenCV" % (len(boxes), "s" * (len(boxes) > 1))
+    if boxes:
+        return "%d face%s found by OpenCV" % (len(boxes), "s" * (len(boxes) > 1))
+    why = "OpenCV, which would look for faces, is not installed" if boxes is None else "OpenCV found no face"
+    if not found:
+        return "the whole photo, taken as one face (the net is sure of none; %s; --box x,y,w,h says where one is)" % why
+    places = " and ".join("%d,%d,%d,%d" % place for place in found)
+    return "the face%s that the net found at %s (--box x,y,w,h says where another is)" % ("s" * (len(found) > 1), places)
 
 
 def open_photo(path):

@@ -110,14 +110,19 @@ def test_a_photo_with_pixels_that_are_no_numbers_is_refused(value, tmp_path):
         photo.open_photo(tmp_path / "a.tif")
 
 
-@pytest.mark.parametrize("box, found, words", [
-    ((-1, 2, 30, 40), None, "the face in --box -1,2,30,40"), (None, None, "OpenCV, which would look for faces, is not"),
-    (None, [], "OpenCV found no face"), (None, [(1, 2, 30, 30)], "1 face found by OpenCV"),
-    (None, [(1, 2, 30, 30)] * 2, "2 faces found by OpenCV")])
-def test_a_photo_s_line_says_where_faces_were_looked_for(box, found, words, tmp_path, monkeypatch):
-    monkeypatch.setattr(photo, "find_faces", lambda picture: found)
+@pytest.mark.parametrize("box, opencv, net, words", [
+    ((-1, 2, 30, 40), None, [], "the face in --box -1,2,30,40"),
+    (None, None, [], "the whole photo, taken as one face (the net is sure of none; OpenCV, which would look for faces, is"),
+    (None, [], [], "OpenCV found no face"), (None, [(1, 2, 30, 30)], [], "1 face found by OpenCV"),
+    (None, [(1, 2, 30, 30)] * 2, [], "2 faces found by OpenCV"),
+    (None, None, [(1, 2, 30, 30)], "the face that the net found at 1,2,30,30 (--box"),
+    (None, [], [(1, 2, 30, 30), (40, 2, 31, 31)], "the faces that the net found at 1,2,30,30 and 40,2,31,31 (--box")])
+def test_a_photo_s_line_says_where_faces_were_looked_for(box, opencv, net, words, tmp_path, monkeypatch):
+    monkeypatch.setattr(photo, "find_faces", lambda picture: opencv)
+    monkeypatch.setattr(photo.search, "faces", lambda picture, answer: net)
     spot(96, 96, 50, 50).save(tmp_path / "a.png")
-    assert words in photo.predict(tmp_path / "a.png", box, corner, "plain")[3]
+    _, squares, _, line = photo.predict(tmp_path / "a.png", box, corner, "plain")
+    assert words in line and len(squares) == max(len(opencv or net), 1)
 
 
 def test_a_decompression_bomb_is_refused(tmp_path, monkeypatch):

@@ -56,11 +56,13 @@ def test_sigterm_saves_and_is_raised_as_such(faces, tmp_path):
     assert (tmp_path / "net.checkpoint.npz").exists()
 
 
-def test_a_second_interrupt_ends_at_once(faces, tmp_path):
+@pytest.mark.parametrize("first, second, ending", [
+    (signal.SIGTERM, signal.SIGTERM, cli.Terminated), (signal.SIGINT, signal.SIGINT, KeyboardInterrupt),
+    (signal.SIGTERM, signal.SIGINT, cli.Terminated)])
+def test_a_second_interrupt_ends_at_once(first, second, ending, faces, tmp_path):
     net = build2()
-    net.on_batch_finished = [lambda net, history: (signal.raise_signal(signal.SIGTERM),
-                                                   signal.raise_signal(signal.SIGTERM))]
-    with pytest.raises(cli.Terminated):
+    net.on_batch_finished = [lambda net, history: (signal.raise_signal(first), signal.raise_signal(second))]
+    with pytest.raises(ending):
         train(net, *faces, tmp_path / "net.npz")
     assert not list(tmp_path.iterdir())
 

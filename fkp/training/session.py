@@ -45,7 +45,7 @@ class Session:
         return self
 
     def __exit__(self, kind, *error):
-        self.block.close()
+        self.block.__exit__(kind, *error)
         if kind is None and self.signals is not None:
             self.signals.raise_if_any()
 

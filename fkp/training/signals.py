@@ -19,21 +19,20 @@ class Signals:
         self.before = {n: signal.signal(n, self.note) for n in (signal.SIGINT, signal.SIGTERM)}
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, kind, *error):
         for number, handler in self.before.items():
             signal.signal(number, handler)
+        if kind is cli.Terminated:
+            self.raise_if_any()
 
     def note(self, number, frame):
         if self.caught is not None:
-            raise self.exception(number)
+            raise cli.Terminated  # also for Ctrl-C: nolearn takes a KeyboardInterrupt for the end of the training
         self.caught = number
         if self.demand is not None:
             self.demand()
         print("\nFinishing this epoch to save it; once more ends at once.", file=sys.stderr, flush=True)
 
-    def exception(self, number):
-        return KeyboardInterrupt() if number == signal.SIGINT else cli.Terminated()
-
     def raise_if_any(self):
         if self.caught is not None:
-            raise self.exception(self.caught)
+            raise KeyboardInterrupt if self.caught == signal.SIGINT else cli.Terminated

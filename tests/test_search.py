@@ -1,0 +1,78 @@
+"""Faces on a photo that do not fill it: found by the net alone, or not at all."""
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import ndimage
+
+from fkp import photo, search
+from fkp.data.draw import MEAN
+
+DISC = 20   # pixels: the radius of the disc that stands for a mean face as large as a picture
+
+
+def with_discs(width, height, *faces):
+    """A photo with a bright disc where each face (x, y, side) would be."""
+    y, x = np.mgrid[:height, :width] + 0.5
+    pixels = np.full((height, width), 30, np.uint8)
+    for middle_x, middle_y, side in faces:
+        pixels[np.hypot(x - middle_x, y - middle_y) < DISC * side / 96] = 220
+    return Image.fromarray(pixels)
+
+
+def answer(images):
+    """A net that knows discs: the mean face about the largest one, and its usual place where there is none."""
+    return np.stack([about(image) for image in images])
+
+
+def about(image):
+    labels, n = ndimage.label(image > 125)
+    if n == 0:
+        return MEAN
+    areas = ndimage.sum_labels(np.ones_like(labels), labels, range(1, n + 1))
+    y, x = ndimage.center_of_mass(labels == areas.argmax() + 1)
+    return ((MEAN.reshape(-1, 2) - 48) * np.sqrt(areas.max() / np.pi) / DISC + (x + 0.5, y + 0.5)).ravel()
+
+
+@pytest.mark.parametrize("size, face", [((300, 300), (150, 150, 280)), ((300, 200), (80, 120, 90)),
+                                        ((1600, 1200), (1100, 400, 500)), ((200, 500), (100, 430, 120)),
+                                        ((96, 96), (48, 48, 96)), ((300, 300), (268, 150, 120))])
+def test_a_face_that_does_not_fill_the_photo_is_found(size, face):
+    (x, y, w, h), = search.faces(with_discs(*size, face), answer)
+    middle_x, middle_y, side = face
+    assert w == h == pytest.approx(side, rel=0.06)
+    assert (x + w / 2, y + h / 2) == pytest.approx((middle_x, middle_y), abs=0.05 * side)
+
+
+def test_two_faces_are_found_in_order():
+    found = search.faces(with_discs(600, 300, (450, 140, 150), (120, 160, 200)), answer)
+    assert np.array(found) == pytest.approx(np.array([(20, 60, 200, 200), (375, 65, 150, 150)]), abs=10)
+
+
+def test_a_net_that_answers_the_mean_face_everywhere_is_sure_of_none():
+    assert search.faces(with_discs(300, 200), answer) == []
+
+
+def test_a_net_that_sees_but_a_point_is_sure_of_none():
+    assert search.faces(with_discs(300, 200), lambda images: np.full((len(images), 30), 48.0)) == []
+
+
+def test_keypoints_that_the_net_does_not_know_are_left_out():
+    def four_points(images):
+        points = answer(images)
+        points[:, 4:20] = points[:, 22:28] = np.nan
+        return points
+    picture = with_discs(300, 200, (80, 120, 90))
+    assert np.array(search.faces(picture, four_points)) == pytest.approx(np.array(search.faces(picture, answer)), abs=3)
+
+
+def test_the_photo_s_points_lie_on_the_face_that_was_found(tmp_path, monkeypatch):
+    monkeypatch.setattr(photo, "find_faces", lambda picture: None)
+    with_discs(300, 200, (80, 120, 90)).save(tmp_path / "a.png")
+    _, squares, points, line = photo.predict(tmp_path / "a.png", None, answer, "plain")
+    assert "the face that the net found at" in line and len(squares) == 1
+    assert points.reshape(-1, 2) == pytest.approx((MEAN.reshape(-1, 2) - 48) * 90 / 96 + (80, 120), abs=2)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (300, 9), (12, 400)])
+def test_a_small_or_narrow_photo_is_searched_as_well(size):
+    assert search.faces(Image.new("L", size, 90), answer) == []
