@@ -215,11 +215,30 @@ def convolution(name):
             ("relu" + name, layers.NonlinearityLayer)]
 
 
+def convolutions(filters):
+    """The settings of such convolutions, {name: number of filters}, as NeuralNet's arguments."""
+    each = {"filter_size": (3, 3), "pad": "same", "b": None, "nonlinearity": None}  # batch normalisation has a bias
+    return {**{"conv%s_num_filters" % name: number for name, number in filters.items()},
+            **{"conv%s_%s" % (name, key): value for name in filters for key, value in each.items()}}
+
+
+def heatmaps_schedule(epochs):
+    """How nets with maps learn, as NeuralNet's arguments."""
+    return dict(
+        update=adam,
+        update_learning_rate=theano.shared(np.float32(HEATMAPS_RATE / 10)),
+        on_epoch_finished=[RiseAndFall("update_learning_rate", HEATMAPS_RATE), EarlyStopping(patience=PATIENCE)],
+        on_training_finished=[RestoreBestWeights()],
+        regression=True,
+        max_epochs=epochs,
+        verbose=1,
+    )
+
+
 def build_heatmaps(epochs=EPOCHS, seed=cli.SEED, all_rows=False, augment=False):
     """The untrained net that answers with a map per keypoint; arguments as for `build`."""
     names = load.ALL_COLUMNS if all_rows else load.COLUMNS
     batches = AugmentBatchIterator if augment else FlipBatchIterator
-    each = {"filter_size": (3, 3), "pad": "same", "b": None, "nonlinearity": None}  # batch normalisation has a bias
     return NeuralNet(
         layers=[
             ("input", layers.InputLayer),                                                   # (n, 1, 96, 96)
@@ -234,23 +253,15 @@ def build_heatmaps(epochs=EPOCHS, seed=cli.SEED, all_rows=False, augment=False):
             ("output", SoftArgmaxLayer),
         ],
         input_shape=(None, 1, load.SIZE, load.SIZE),
-        **{"conv%s_num_filters" % name: filters for name, filters in FILTERS.items()},
-        **{"conv%s_%s" % (name, key): value for name in FILTERS for key, value in each.items()},
+        **convolutions(FILTERS),
         **{"pool%s_pool_size" % side: (2, 2) for side in (48, 24, 12, 6)},
         with12_incomings=["to12", "relu12b"], with24_incomings=["to24", "relu24b"],
         maps_num_filters=len(names) // 2, maps_filter_size=(1, 1), maps_nonlinearity=None,
 
-        update=adam,
-        update_learning_rate=theano.shared(np.float32(HEATMAPS_RATE / 10)),
         objective_loss_function=masked_squared_error if all_rows else squared_error,
-
         batch_iterator_train=batches(batch_size=64, seed=seed, names=names, grey=0.5),
         batch_iterator_test=load.PixelBatchIterator(batch_size=128, grey=0.5),
-        on_epoch_finished=[RiseAndFall("update_learning_rate", HEATMAPS_RATE), EarlyStopping(patience=PATIENCE)],
-        on_training_finished=[RestoreBestWeights()],
-        regression=True,
-        max_epochs=epochs,
-        verbose=1,
+        **heatmaps_schedule(epochs),
     )
 
 

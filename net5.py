@@ -2,10 +2,13 @@
 
     python net4.py && python net5.py   # 8 nets, up to 1,000 epochs each
     python net5.py --augment --tuned   # better and sooner: see net4.py
+    python net5.py --heatmaps --augment --epochs 20   # best: see net4.py
 
 Level 1 is net 4 on the whole face.  Level 2 cuts a 38 x 38 crop around where
 level 1 sees each group of keypoints and corrects them; level 3 does so again
-with 32 x 32.  Then the submission is written.  After Sun, Wang and Tang, "Deep
+with 32 x 32.  With `--heatmaps` level 2 is the last: it answers with a map per
+keypoint and sees 48 x 48 pixels, so that much is still in sight where level 1
+is far off.  Then the submission is written.  After Sun, Wang and Tang, "Deep
 Convolutional Network Cascade for Facial Point Detection" (CVPR 2013).  New
 here: CropBatchIterator, which shifts each training crop by an error that the
 level before really made.  (A crop centred on the truth teaches a specialist to
@@ -17,18 +20,18 @@ import load  # first: prepares Theano
 import net4
 from fkp import augment as augmentation
 from fkp import Problem, backend, cascade, cli, figures, files, submission, workers
-from fkp.cascade import lessons, report
+from fkp.cascade import LEVELS, WITH_MAPS, lessons, report
+from fkp.layers import SoftArgmaxLayer, UpscaleLayer
 from fkp.training import keep
 from fkp.training.run import Run
 from fkp.training.session import Session
-from net4 import Published, masked_squared_error, schedule
+from net4 import Published, convolution, convolutions, heatmaps_schedule, masked_squared_error, schedule
 
 import numpy as np
 from lasagne import init, layers
 from nolearn.lasagne import NeuralNet
 
 EPOCHS = 1000
-LEVELS = cascade.LEVELS   # level -> crop size in pixels: {2: 38, 3: 32}
 
 
 class Tuned(net4.Tuned):
@@ -90,14 +93,17 @@ class CropBatchIterator(load.PixelBatchIterator):
         return augmentation.ahead(super().__iter__())
 
 
-def build(group="LE", win=38, epochs=EPOCHS, seed=cli.SEED, augment=False, tuned=False, errors=None):
+def build(group="LE", win=38, epochs=EPOCHS, seed=cli.SEED, augment=False, tuned=False, heatmaps=False, errors=None):
     """The untrained specialist for `group` on win x win crops.
 
-    `errors` and `augment` are as CropBatchIterator takes them, `tuned` as in net4.
+    `errors` and `augment` are as CropBatchIterator takes them, `tuned` and `heatmaps` as in net4.
     """
-    if group not in load.GROUPS or win not in LEVELS.values():
+    sides = (WITH_MAPS if heatmaps else LEVELS).values()
+    if group not in load.GROUPS or win not in sides:
         raise Problem("there is no specialist %s-%s; groups are %s, crops %s"
-                      % (group, win, ", ".join(load.GROUPS), ", ".join(map(str, LEVELS.values()))))
+                      % (group, win, ", ".join(load.GROUPS), ", ".join(map(str, sides))))
+    if heatmaps:
+        return build_heatmaps(group, win, epochs, seed, augment, errors)
     settings = Tuned if tuned else Published
     return NeuralNet(
         layers=[
@@ -128,9 +134,44 @@ def build(group="LE", win=38, epochs=EPOCHS, seed=cli.SEED, augment=False, tuned
     )
 
 
+# The convolutions of a specialist with maps, by the side of what they see, and their filters.
+FILTERS = {"48": 16, "24": 32, "24b": 32, "12": 64, "12b": 64, "up24": 32}
+
+
+def build_heatmaps(group, win, epochs, seed, augment, errors):
+    """The untrained specialist that answers with a map per keypoint; arguments as for `build`."""
+    return NeuralNet(
+        layers=[
+            ("input", layers.InputLayer),                                                   # (n, 1, 48, 48)
+            *convolution("48"), ("pool24", layers.MaxPool2DLayer),                          # (n, 16, 24, 24)
+            *convolution("24"), *convolution("24b"), ("pool12", layers.MaxPool2DLayer),     # (n, 32, 12, 12)
+            *convolution("12"), *convolution("12b"), ("to24", UpscaleLayer),                # (n, 64, 24, 24)
+            ("with24", layers.ConcatLayer), *convolution("up24"),                           # (n, 32, 24, 24)
+            ("maps", layers.Conv2DLayer),                                                   # (n, 5, 24, 24)
+            ("output", SoftArgmaxLayer),
+        ],
+        input_shape=(None, 1, win, win),
+        **convolutions(FILTERS),
+        pool24_pool_size=(2, 2), pool12_pool_size=(2, 2),
+        with24_incomings=["to24", "relu24b"],
+        maps_num_filters=len(load.GROUPS[group]), maps_filter_size=(1, 1), maps_nonlinearity=None,
+
+        objective_loss_function=masked_squared_error,
+        batch_iterator_train=CropBatchIterator(64, win, errors, seed, augment, grey=0.5),
+        batch_iterator_test=CropBatchIterator(128, win, grey=0.5),
+        **heatmaps_schedule(epochs),
+    )
+
+
+def levels_of(args):
+    """{level: side of its crops, in pixels} that the command line asks for."""
+    return WITH_MAPS if args.heatmaps else LEVELS
+
+
 def run_of(group, level, origin, args):
     """The Run of one specialist, as far as it is known before the level before has answered."""
-    run = Run.asked("net5", args, origin, group=group, win=LEVELS[level], augment=args.augment, tuned=args.tuned)
+    run = Run.asked("net5", args, origin, group=group, win=levels_of(args)[level], augment=args.augment,
+                    tuned=args.tuned, heatmaps=args.heatmaps)
     return dataclasses.replace(run, preprocess=args.preprocess)
 
 
@@ -141,14 +182,14 @@ def task(group, level, seen, faces, images, args):
           % (level, group, len(lesson.rows), level - 1, np.sqrt((lesson.errors ** 2).sum(1).mean())))
     run = dataclasses.replace(run_of(group, level, faces.origin, args),
                               level_before=files.fingerprint_of(lesson.y, lesson.errors))
-    return {"path": cascade.path(args.models, group, level), "X": images[lesson.rows], "y": lesson.y,
+    return {"path": cascade.path(args.models, group, run.build["win"]), "X": images[lesson.rows], "y": lesson.y,
             "n_valid": lesson.n_valid, "errors": lesson.errors, "run": run}
 
 
 def train(path, X, y, n_valid, errors, run, resume, force=False, stop=None):
     """Train one specialist; `stop` as Session takes it."""
     net = build(errors=errors, **run.build)
-    if run.build["group"] != next(iter(load.GROUPS)) or run.build["win"] != max(LEVELS.values()):
+    if run.build["group"] != next(iter(load.GROUPS)) or run.build["win"] not in (LEVELS[2], WITH_MAPS[2]):
         net.on_training_started = []  # one table of layers says it for all
     net.train_split = load.FirstRows(n_valid)
     with Session(path, run, resume, force, stop) as session:
@@ -162,35 +203,44 @@ def train_level(level, seen, faces, images, args):
     tasks = (task(group, level, seen, faces, images, args) for group in load.GROUPS)
     if args.jobs == 1 and args.scheduler is None:
         return {group: train(resume=args.resume, force=args.force, **each) for group, each in zip(load.GROUPS, tasks)}
-    workers.train("net5", list(tasks), args)
-    return {group: load.open_net(cascade.path(args.models, group, level)) for group in load.GROUPS}
+    tasks = list(tasks)
+    workers.train("net5", tasks, args)
+    return {group: load.open_net(each["path"]) for group, each in zip(load.GROUPS, tasks)}
 
 
 def main():
     p = cli.parser(__doc__, *cli.TRAINING, "precision", "out", "show")
     p.add_argument("--augment", action="store_true", help="tilt, scale, shift and relight the faces at random")
     p.add_argument("--tuned", action="store_true", help="settings that learn faster: see net4.py")
+    p.add_argument("--heatmaps", action="store_true", help="a map per keypoint instead of dense layers: one level, "
+                   "which sees %d x %d pixels" % (WITH_MAPS[2], WITH_MAPS[2]))
     p.add_argument("--jobs", metavar="N", type=cli.count, default=1,
                    help="train N specialists side by side (default: 1)")
     p.add_argument("--scheduler", metavar="ADDRESS", help="train them on the workers of this Dask scheduler")
     p.set_defaults(epochs=EPOCHS)
     args = p.parse_args()
+    if args.heatmaps and args.tuned:
+        p.error("argument --heatmaps: has no dense layers, so --tuned does not go with it")
     figures.use_display(args.show)
     backend.set_precision(args.precision)
     faces = load.faces(data=args.data, rows=args.rows, groups=args.groups)
     cli.greet(args, faces)
     levels = cascade.open_level1(args.models, faces.origin)
+    sides = levels.sides = levels_of(args)
+    if cascade.sides(args.models) not in (sides, LEVELS):
+        raise Problem("%s: holds specialists with maps, which the other scripts would show instead of those without; "
+                      "add --heatmaps, or choose another folder with --models" % args.models)
     args.preprocess = levels.preprocess
     asked = submission.questions(args.data)  # a bad file is better named now than after the training
-    report.best_rule(args.models, LEVELS)    # as is another's file in the place of ours
+    report.best_rule(args.models, sides)     # as is another's file in the place of ours
     images = load.preprocessed(faces.images, args.preprocess)
     points = levels.predict(images)
-    runs = {cascade.path(args.models, group, level): run_of(group, level, faces.origin, args)
-            for level in LEVELS for group in load.GROUPS}
+    runs = {cascade.path(args.models, group, win): run_of(group, level, faces.origin, args)
+            for level, win in sides.items() for group in load.GROUPS}
     with keep.folder(args.models, runs, args.resume, args.force):
-        for level in LEVELS:
+        for level, win in sides.items():
             nets = levels.specialists[level] = train_level(level, points[level - 1], faces, images, args)
-            points[level] = cascade.closer_points(nets, images, points[level - 1], LEVELS[level])
+            points[level] = cascade.closer_points(nets, images, points[level - 1], win)
     report.write_rules(args.models, report.print_errors(points, faces))
     rule = report.best_rule(args.models, points)
     figures.save(report.picture(points, rule, faces), args.out / "net5.png", args.show)

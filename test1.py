@@ -12,7 +12,7 @@ from fkp.cascade import report
 
 import numpy as np
 
-LEVELS = {2: cascade.LEVELS[2]}
+LEVELS = [2]
 N_FACES = 8
 
 

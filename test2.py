@@ -35,7 +35,7 @@ def predictor(name, models):
     """(predict, run): `predict` takes prepared images (n, 96, 96), gives points (n, all); the `Run` is the net's."""
     if name == "net5":
         levels = cascade.Cascade(models).add_specialists()
-        rule = report.best_rule(models, [1, *cascade.LEVELS])
+        rule = report.best_rule(models, [1, *levels.specialists])
         return lambda images: cascade.combine(levels.predict(images), rule), levels.face_net.run_
     net = load.open_net(named(models, name)[1])
     if net.run_.script == "net5":

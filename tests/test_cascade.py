@@ -112,9 +112,14 @@ def test_a_damaged_table_of_rules_is_named(text, tmp_path):
         report.best_rule(tmp_path, [1, 2])
 
 
-def faked(folder, data, **others):
+def test_the_mean_may_count_a_level_twice():
+    mean = cascade.combine({1: np.full((1, 34), 1.0), 2: np.full((1, 34), 4.0)}, (1, 1, 2))
+    np.testing.assert_array_equal(mean, np.full((1, 34), 2.0))
+
+
+def faked(folder, data, wins=(38, 32), **others):
     """A folder with the model files of a whole cascade, headers only; `others`: net name -> its data."""
-    names = ["net4"] + ["net5-%s-%d" % (group, win) for group in load.GROUPS for win in (38, 32)]
+    names = ["net4"] + ["net5-%s-%d" % (group, win) for group in load.GROUPS for win in wins]
     for name in names:
         head = a_run(name[:4], epochs=1).to_json()
         head.update(history=[], data=others.get(name.replace("-", "_"), data))
@@ -130,6 +135,16 @@ def test_a_cascade_is_complete_if_all_its_nets_know_the_same_faces(tmp_path):
     assert not cascade.is_complete(tmp_path)
     faked(tmp_path, real, net4=other)
     assert not cascade.is_complete(tmp_path)
+    (tmp_path / "net5-M-38.npz").unlink()
+    assert not cascade.is_complete(tmp_path)
+
+
+def test_specialists_with_maps_go_before_the_others_once_they_are_all_there(tmp_path):
+    data = {"file": "training.csv"}
+    faked(tmp_path, data, wins=(38, 32, 48))
+    assert cascade.sides(tmp_path) == {2: 48} and cascade.is_complete(tmp_path)
+    (tmp_path / "net5-M-48.npz").unlink()
+    assert cascade.sides(tmp_path) == {2: 38, 3: 32} and cascade.is_complete(tmp_path)
     (tmp_path / "net5-M-38.npz").unlink()
     assert not cascade.is_complete(tmp_path)
 

@@ -80,8 +80,8 @@ def specialist(folder):
     faces = np.load(folder.parent / "faces.npz")
     images, keypoints = faces["X"][:, 0], load.unscale(faces["y"])
     found = load.Faces(images, keypoints, None, {"file": "drawn faces", "drawn": True, "rows": FACES})
-    args = argparse.Namespace(models=folder, epochs=2, seed=1, augment=True, tuned=True, preprocess="plain", rows=None,
-                              precision="float32")
+    args = argparse.Namespace(models=folder, epochs=2, seed=1, augment=True, tuned=True, heatmaps=False, preprocess="plain",
+                              rows=None, precision="float32")
     task = net5.task("M", 2, np.full(keypoints.shape, load.HALF, np.float32), found, images, args)
     with mock.patch.object(net5.Tuned, "learning_rate", 0.01):  # a dozen faces want small steps
         net = net5.train(resume=False, **task)

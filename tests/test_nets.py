@@ -44,9 +44,9 @@ def test_the_net_with_heatmaps_has_a_map_for_each_keypoint(all_rows, maps):
 
 
 @pytest.mark.parametrize("group", load.GROUPS)
-@pytest.mark.parametrize("win", [38, 32])
-def test_each_specialist_is_built(group, win):
-    net = net5.build(group, win)
+@pytest.mark.parametrize("win, heatmaps", [(38, False), (32, False), (48, True)])
+def test_each_specialist_is_built(group, win, heatmaps):
+    net = net5.build(group, win, heatmaps=heatmaps)
     net.initialize_layers()
     assert net.layers_["output"].output_shape == (None, 2 * len(load.GROUPS[group]))
     assert net.layers_["input"].shape == (None, 1, win, win)
@@ -55,6 +55,8 @@ def test_each_specialist_is_built(group, win):
 def test_an_unknown_specialist_is_refused():
     with pytest.raises(Problem, match="there is no specialist EAR-38"):
         net5.build("EAR", 38)
+    with pytest.raises(Problem, match="there is no specialist LE-38; groups are LE, RE, N, M, crops 48"):
+        net5.build("LE", 38, heatmaps=True)
 
 
 def test_a_tuned_net_starts_at_the_mean_face(drawn):

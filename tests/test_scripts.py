@@ -43,6 +43,20 @@ def test_net5_trains_eight_specialists_and_reports_the_cascade(trained):
     assert_picture(models / "net5.png")
 
 
+def test_a_cascade_with_maps_is_what_the_other_scripts_show(folder, tmp_path):
+    where = ["--data", folder, "--models", tmp_path]
+    for script, options in (("net4", ["--heatmaps", "--augment", "--all-rows", "--epochs", 1]),
+                            ("net5", ["--heatmaps", "--augment", "--epochs", 1, "--out", tmp_path]),
+                            ("test1", ["--out", tmp_path]), ("test2", ["net5", "--out", tmp_path])):
+        done = run(script, *options, *where)
+        assert (done.returncode, done.stderr) == (0, "")
+        if script == "net5":
+            assert "1+1+2" in done.stdout and "1+2+3" not in done.stdout
+    assert {path.name for path in tmp_path.glob("net5-*.npz")} == {"net5-%s-48.npz" % group for group in load.GROUPS}
+    done = run("net5", "--augment", "--epochs", 1, "--out", tmp_path, *where)
+    assert done.returncode == 2 and "holds specialists with maps" in done.stderr
+
+
 def test_net4_goes_on_to_the_bit_in_another_process(folder, tmp_path):
     options = ["--all-rows", "--augment", "--tuned", "--hidden", 20, "--epochs", 12, "--data", folder, "--models"]
     assert run("net4", *options, tmp_path / "whole", env={"PYTHONHASHSEED": "1"}).returncode == 0

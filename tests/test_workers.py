@@ -25,8 +25,8 @@ pytestmark = pytest.mark.slow
 def tasks_for(drawn):
     """A function: (folder, epochs) -> what net5.train_level has to train on drawn faces, and its options."""
     def prepare(folder, epochs, **options):
-        args = argparse.Namespace(**{**dict(models=folder, epochs=epochs, seed=1, augment=False, tuned=False, preprocess="plain",
-                                            rows=None, precision="float32", jobs=2, scheduler=None, resume=False, force=False),
+        args = argparse.Namespace(**{**dict(models=folder, epochs=epochs, seed=1, augment=False, tuned=False, heatmaps=False,
+                                            preprocess="plain", rows=None, precision="float32", jobs=2, scheduler=None, resume=False, force=False),
                                      **options})
         seen = np.full((len(drawn.images), 34), 48, np.float32)
         return [net5.task(group, 2, seen, drawn, drawn.images, args) for group in ("LE", "N")], args
@@ -165,15 +165,15 @@ def test_a_worker_that_does_not_see_the_models_folder_sends_its_model_home(tasks
     assert not (tmp_path / "elsewhere").exists()
     files.write_bytes(tasks[0]["path"], content)
     assert_same(tasks[:1], alone(3))
-    assert tasks[0]["path"] == cascade.path(tmp_path / "elsewhere", "LE", 2)
+    assert tasks[0]["path"] == cascade.path(tmp_path / "elsewhere", "LE", 38)
 
 
 def test_net5_goes_on_at_the_specialist_where_it_stopped(drawn, tmp_path, monkeypatch, capsys):
     seen = np.full((len(drawn.images), 34), 48, np.float32)
 
     def train(name, resume=False):
-        args = argparse.Namespace(models=tmp_path / name, epochs=4, seed=1, augment=True, tuned=False, preprocess="plain",
-                                  rows=None, precision="float32", jobs=1, scheduler=None, resume=resume, force=False)
+        args = argparse.Namespace(models=tmp_path / name, epochs=4, seed=1, augment=True, tuned=False, heatmaps=False,
+                                  preprocess="plain", rows=None, precision="float32", jobs=1, scheduler=None, resume=resume, force=False)
         return net5.train_level(2, seen, drawn, drawn.images, args)
 
     def states():
@@ -197,7 +197,7 @@ def test_net5_goes_on_at_the_specialist_where_it_stopped(drawn, tmp_path, monkey
     out = capsys.readouterr().out
     assert out.count("trained already (4 epochs)") == 2 and "net5-N-38.npz: going on after epoch 2" in out
     for group in load.GROUPS:
-        assert_same_run(*(cascade.path(tmp_path / name, group, 2) for name in ("whole", "net")))
+        assert_same_run(*(cascade.path(tmp_path / name, group, 38) for name in ("whole", "net")))
     assert all(states()[name] == before[name] for name in ("net5-LE-38.npz", "net5-RE-38.npz"))
     np.testing.assert_array_equal(*(predict.look_closer(nets, drawn.images, seen, 38) for nets in (whole, resumed)))
 

@@ -7,6 +7,7 @@ from fkp.faces import describe
 from fkp.keypoints import ALL_COLUMNS, COLUMNS, GROUPS, columns, group_centres, mirror_faces, nanmean, unscale
 
 LEVELS = {2: 38, 3: 32}  # level -> side of its crops, in pixels
+WITH_MAPS = {2: 48}      # the same of specialists that answer with maps
 
 
 class Cascade:
@@ -16,17 +17,18 @@ class Cascade:
         self.folder = folder
         self.face_net = models.open_net(folder / "net4.npz")
         self.preprocess = self.face_net.run_.preprocess
+        self.sides = sides(folder)
         self.specialists = {}
 
-    def add_specialists(self, levels=LEVELS):
-        """Open the specialists of these levels.  Raises Problem if one was trained on other faces than level 1."""
-        self.specialists = {level: {group: models.open_net(path(self.folder, group, level)) for group in GROUPS}
-                            for level in levels}
+    def add_specialists(self, levels=None):
+        """Open the specialists of these levels, or of all.  Raises Problem if one was trained on other faces."""
+        self.specialists = {level: {group: models.open_net(path(self.folder, group, self.sides[level]))
+                                    for group in GROUPS} for level in levels or self.sides}
         for level, nets in self.specialists.items():
             for group, net in nets.items():
                 if net.run_.data != self.face_net.run_.data:
                     raise Problem("%s: was trained on %s, and net4.npz on %s; run net5.py again" % (
-                        path(self.folder, group, level), describe(net.run_.data),
+                        path(self.folder, group, self.sides[level]), describe(net.run_.data),
                         describe(self.face_net.run_.data)))
         return self
 
@@ -34,18 +36,24 @@ class Cascade:
         """images (n, SIZE, SIZE), prepared by `self.preprocess` -> {level: points (n, all)}."""
         points = {1: whole_points(self.face_net, images)}
         for level, nets in self.specialists.items():
-            points[level] = closer_points(nets, images, points[level - 1], LEVELS[level])
+            points[level] = closer_points(nets, images, points[level - 1], self.sides[level])
         return points
 
 
-def path(folder, group, level):
+def path(folder, group, win):
     """models/net5-LE-38.npz and so on."""
-    return folder / ("net5-%s-%d.npz" % (group, LEVELS[level]))
+    return folder / ("net5-%s-%d.npz" % (group, win))
+
+
+def sides(folder):
+    """{level: side of its crops} of the specialists in `folder`: WITH_MAPS where these are all there, else LEVELS."""
+    there = all(path(folder, group, win).exists() for win in WITH_MAPS.values() for group in GROUPS)
+    return WITH_MAPS if there else LEVELS
 
 
 def is_complete(folder):
     """True if level 1 and all specialists are there, trained on the same faces."""
-    paths = [folder / "net4.npz"] + [path(folder, group, level) for level in LEVELS for group in GROUPS]
+    paths = [folder / "net4.npz"] + [path(folder, group, win) for win in sides(folder).values() for group in GROUPS]
     if not all(p.exists() for p in paths):
         return False
     first, *others = [models.open_run(p)[0].data for p in paths]
