@@ -36,7 +36,8 @@ namespace {
 
 using dnnl::memory;
 constexpr int64_t CACHE = 512 << 10;  // bytes of convolution output in work at a time, well within a core's L2
-constexpr int GROUPS = 16;            // sums over images are cut in so many parts, for any number of threads
+constexpr int64_t GROUPS = 16;        // sums over images are cut in so many parts, for any number of threads
+constexpr int64_t SUMS = 16 << 20;    // bytes that they take, unless that leaves fewer than 4
 
 // Images per piece of work.  A power of two keeps the odd sizes few.
 int64_t piece(const Shape& s) {
@@ -46,13 +47,13 @@ int64_t piece(const Shape& s) {
     return images;
 }
 
-// Is Winograd's way sooner?  It needs whole vectors of channels, and enough tiles for the kernel's transform to pay.
+// Is Winograd's way sooner?  It needs many channels, and enough tiles for the kernel's transform to pay.
 bool by_winograd(const Shape& s) {
     const auto all = [](const auto& numbers, auto is) { return std::all_of(std::begin(numbers), std::end(numbers), is); };
     const auto one = [](int64_t number) { return number == 1; };
     return WINOGRAD && !s.bf16 && s.rows == 3 && s.columns == 3 && all(s.stride, one) && all(s.dilation, one) &&
            all(s.pad, [](int64_t pad) { return pad <= 2; }) && s.in >= LANES && s.out >= LANES &&
-           s.images * s.out_height() * s.out_width() >= 2048;
+           s.in * s.out >= 512 && s.images * s.out_height() * s.out_width() >= 4096;
 }
 
 // Are images and planes read as bfloat16?  It has no fast kernel for a few channels.
@@ -351,8 +352,9 @@ void backward(const Convolution& c) {
     const Pieces pieces(c.shape);
     const KernelGradient gradient(c, pieces);
     const std::unique_ptr<Through> kernel(c.gx ? new Through(BACKWARD_DATA, c, pieces) : nullptr);
-    std::vector<Sums> parts(std::min<int64_t>(GROUPS, pieces.count));
-    const int64_t count = parts.size();
+    const int64_t room = SUMS / int64_t(gradient.numbers() * sizeof(float));
+    const int64_t count = std::min({GROUPS, pieces.count, std::max(room, int64_t(4))});
+    std::vector<Sums> parts(count);
     in_parallel(count, [&](int64_t part, const dnnl::stream& stream) {
         Sums& sums = parts[part];
         if (c.gweights) sums.weights.assign(gradient.numbers(), 0.f);

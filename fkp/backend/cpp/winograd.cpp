@@ -47,11 +47,15 @@ void product(int64_t rows, int64_t columns, int64_t depth, const float* a, int64
 }
 
 // How many tiles are in work at a time, and how far their points lie apart in memory, lest all meet in one cache set.
+//
+// With in * out / (in + out) of them the tiles take as much memory as the kernels, which are read for each batch.
 struct Batch {
     int64_t most, in, out, in_point, out_point;
 
     explicit Batch(const Correlation& c) : in(padded(c.in.channels)), out(padded(c.out.channels)) {
-        most = std::max(CACHE / (POINTS * 4 * (in + out)) / ROWS, int64_t(1)) * ROWS;
+        const int64_t wanted = std::max(CACHE / (POINTS * 4 * (in + out)), in * out / (in + out));
+        const int64_t batches = (c.tiles() + wanted - 1) / wanted;
+        most = ((c.tiles() + batches - 1) / batches + ROWS - 1) / ROWS * ROWS;
         in_point = most * in + LANES, out_point = most * out + LANES;
     }
 };
