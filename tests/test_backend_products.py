@@ -55,6 +55,20 @@ def test_a_product_is_the_same_for_any_number_of_threads(sizes, set_threads):
         np.testing.assert_array_equal(other, found[0])
 
 
+def test_the_gradient_of_a_wide_layers_input_is_the_same_for_any_number_of_threads(set_threads):
+    """Its columns go strip by strip, the last one narrower."""
+    x, weights, gy = numbers(70, 1300, seed=1), numbers(1300, 150, seed=2), numbers(70, 150, seed=3)
+    found = []
+    for threads in (1, 2, 5):
+        set_threads(threads)
+        cells = [[None] for _ in range(3)]
+        ops.DenseGradient(activation.LINEAR).perform(None, [x, weights, gy[0], gy, gy], cells)
+        found.append(cells[0][0])
+        close(found[-1], gy @ weights.T, 1e-5)
+    for other in found[1:]:
+        np.testing.assert_array_equal(other, found[0])
+
+
 @pytest.mark.parametrize("beta", [0, 0.5, 1])
 def test_a_sum_of_nothing_leaves_beta_c(beta):
     (a, b, c), room = factors((b"N", b"N"), 4, 3, 0)

@@ -89,16 +89,52 @@ void sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, 
     failed.rethrow();
 }
 
-void in_float32(const Product& p) {
-    sgemm(p.transpose_a, p.transpose_b, p.m, p.n, p.k, 1.f, p.a, p.transpose_a ? p.m : p.k, p.b,
-          p.transpose_b ? p.k : p.n, 0.f, p.c, p.n);
-}
-
-dnnl::matmul::primitive_desc described(const Product& p, Type factors) {
-    dnnl::primitive_attr attributes;
-    if (factors == Type::f32) attributes.set_fpmath_mode(dnnl::fpmath_mode::bf16);
+dnnl::matmul::primitive_desc described(const Product& p, Type factors, const dnnl::primitive_attr& attributes = {}) {
     return {engine(), matrix(p.m, p.k, p.transpose_a, factors), matrix(p.k, p.n, p.transpose_b, factors),
             matrix(p.m, p.n, false, Type::f32), attributes};
+}
+
+bool brg(const dnnl::matmul::primitive_desc& found) { return std::strstr(found.impl_info_str(), "brg"); }
+
+// Columns `from` to `from` + `count` of a product, the second factor transposed, by way of dense memory.
+void columns(const Product& p, int64_t from, int64_t count, const dnnl::stream& stream) {
+    static thread_local Scratch scratch;
+    float* dense = scratch.of<float>(p.m * count);
+    const auto found = described({false, true, p.m, count, p.k, p.a, p.b, dense, false}, Type::f32);
+    dnnl::matmul(found).execute(stream, {{DNNL_ARG_SRC, memory(found.src_desc(), engine(), const_cast<float*>(p.a))},
+                                         {DNNL_ARG_WEIGHTS, memory(found.weights_desc(), engine(),
+                                                                   const_cast<float*>(p.b + from * p.k))},
+                                         {DNNL_ARG_DST, memory(found.dst_desc(), engine(), dense)}});
+    for (int64_t i = 0; i < p.m; ++i) std::copy_n(dense + i * count, count, p.c + i * p.n + from);
+}
+
+// A product by strips of columns, each as one thread makes it; false where `dnnl_sgemm` is the better.  Where the second
+// factor is transposed, as for the gradient of a dense layer's input, it takes half as long again as `brg` kernels do.
+bool by_columns(const Product& p) {
+    constexpr int64_t STRIP = 512;
+    if (p.transpose_a || !p.transpose_b || p.n < 2 * STRIP || p.m * p.n * p.k <= SMALL ||
+        !brg(described({false, true, p.m, STRIP, p.k}, Type::f32)))
+        return false;
+    FirstError failed;
+#pragma omp parallel
+    {
+        SignalsBlocked here;
+        omp_set_num_threads(1);  // for oneDNN, in this region
+        failed.guard([&] {
+            dnnl::stream stream(engine());
+#pragma omp for schedule(dynamic) nowait
+            for (int64_t from = 0; from < p.n; from += STRIP)
+                failed.guard([&] { columns(p, from, std::min(STRIP, p.n - from), stream); });
+        });
+    }
+    failed.rethrow();
+    return true;
+}
+
+void in_float32(const Product& p) {
+    if (by_columns(p)) return;
+    sgemm(p.transpose_a, p.transpose_b, p.m, p.n, p.k, 1.f, p.a, p.transpose_a ? p.m : p.k, p.b,
+          p.transpose_b ? p.k : p.n, 0.f, p.c, p.n);
 }
 
 // A factor as the product takes it: in place, or rounded into `room`.
@@ -122,8 +158,10 @@ bool rounds_itself() {
 // oneDNN keeps the primitives in a cache of its own.
 void in_bfloat16(const Product& p) {
     static thread_local Scratch a, b;
-    const auto found = described(p, rounds_itself() ? Type::f32 : Type::bf16);
-    if (!std::strstr(found.impl_info_str(), "brg")) return in_float32(p);  // see signals.h
+    dnnl::primitive_attr attributes;
+    if (rounds_itself()) attributes.set_fpmath_mode(dnnl::fpmath_mode::bf16);
+    const auto found = described(p, rounds_itself() ? Type::f32 : Type::bf16, attributes);
+    if (!brg(found)) return in_float32(p);  // see signals.h
     dnnl::stream stream(engine());
     dnnl::matmul(found).execute(stream, {{DNNL_ARG_SRC, factor(p.a, found.src_desc(), p.transpose_a, a, stream)},
                                          {DNNL_ARG_WEIGHTS, factor(p.b, found.weights_desc(), p.transpose_b, b, stream)},
