@@ -47,17 +47,18 @@ int64_t piece(const Shape& s) {
     return images;
 }
 
-// Is Winograd's way sooner?  It needs many channels, and enough tiles for the kernel's transform to pay.
+// Is Winograd's way sooner?  It needs whole vectors of channels, and enough tiles for the kernel's transform to pay.
+// Without AMX it is sooner than bfloat16 as well, and more exact.
 bool by_winograd(const Shape& s) {
     const auto all = [](const auto& numbers, auto is) { return std::all_of(std::begin(numbers), std::end(numbers), is); };
     const auto one = [](int64_t number) { return number == 1; };
-    return WINOGRAD && !s.bf16 && s.rows == 3 && s.columns == 3 && all(s.stride, one) && all(s.dilation, one) &&
+    return WINOGRAD && !(s.bf16 && amx()) && s.rows == 3 && s.columns == 3 && all(s.stride, one) && all(s.dilation, one) &&
            all(s.pad, [](int64_t pad) { return pad <= 2; }) && s.in >= LANES && s.out >= LANES &&
-           s.in * s.out >= 512 && s.images * s.out_height() * s.out_width() >= 4096;
+           s.images * s.out_height() * s.out_width() >= 4096;
 }
 
 // Are images and planes read as bfloat16?  It has no fast kernel for a few channels.
-bool half(const Shape& s) { return s.bf16 && s.in >= 8; }
+bool half(const Shape& s) { return s.bf16 && s.in >= 8 && !by_winograd(s); }
 
 // The pieces that a batch is cut into.
 struct Pieces {

@@ -17,6 +17,12 @@ const dnnl::engine& engine() {
     return cpu;
 }
 
+bool amx() {
+    constexpr int wanted = int(dnnl::cpu_isa::avx512_core_amx);
+    static const bool found = (int(dnnl::get_effective_cpu_isa()) & wanted) == wanted;
+    return found;
+}
+
 std::string Shape::text() const {
     auto number = [](int64_t value) { return std::to_string(value); };
     return "input (" + number(images) + ", " + number(in) + ", " + number(height) + ", " + number(width) +

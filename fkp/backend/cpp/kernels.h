@@ -34,4 +34,7 @@ std::shared_ptr<const Kernel> kernel(Kind kind, const Shape& shape);
 
 const dnnl::engine& engine();
 
+// Has the processor AMX, which multiplies bfloat16 many times as fast as AVX-512 does float32?
+bool amx();
+
 }  // namespace fkp

@@ -149,18 +149,12 @@ memory factor(const float* from, const memory::desc& wanted, bool transposed, Sc
 
 // With AMX oneDNN rounds the factors itself as it multiplies (`fpmath_mode`), sooner than a pass before; without, it
 // would multiply in float32 then.
-bool rounds_itself() {
-    static const bool amx = (int(dnnl::get_effective_cpu_isa()) & int(dnnl::cpu_isa::avx512_core_amx)) ==
-                            int(dnnl::cpu_isa::avx512_core_amx);
-    return amx;
-}
-
 // oneDNN keeps the primitives in a cache of its own.
 void in_bfloat16(const Product& p) {
     static thread_local Scratch a, b;
     dnnl::primitive_attr attributes;
-    if (rounds_itself()) attributes.set_fpmath_mode(dnnl::fpmath_mode::bf16);
-    const auto found = described(p, rounds_itself() ? Type::f32 : Type::bf16, attributes);
+    if (amx()) attributes.set_fpmath_mode(dnnl::fpmath_mode::bf16);
+    const auto found = described(p, amx() ? Type::f32 : Type::bf16, attributes);
     if (!brg(found)) return in_float32(p);  // see signals.h
     dnnl::stream stream(engine());
     dnnl::matmul(found).execute(stream, {{DNNL_ARG_SRC, factor(p.a, found.src_desc(), p.transpose_a, a, stream)},
