@@ -135,7 +135,7 @@ def build(group="LE", win=38, epochs=EPOCHS, seed=cli.SEED, augment=False, tuned
 
 
 # The convolutions of a specialist with maps, by the side of what they see, and their filters.
-FILTERS = {"48": 16, "24": 32, "24b": 32, "12": 64, "12b": 64, "up24": 32}
+FILTERS = {"48": 24, "24": 48, "24b": 48, "12": 96, "12b": 96, "up24": 48}
 
 
 def build_heatmaps(group, win, epochs, seed, augment, errors):
@@ -143,10 +143,10 @@ def build_heatmaps(group, win, epochs, seed, augment, errors):
     return NeuralNet(
         layers=[
             ("input", layers.InputLayer),                                                   # (n, 1, 48, 48)
-            *convolution("48"), ("pool24", layers.MaxPool2DLayer),                          # (n, 16, 24, 24)
-            *convolution("24"), *convolution("24b"), ("pool12", layers.MaxPool2DLayer),     # (n, 32, 12, 12)
-            *convolution("12"), *convolution("12b"), ("to24", UpscaleLayer),                # (n, 64, 24, 24)
-            ("with24", layers.ConcatLayer), *convolution("up24"),                           # (n, 32, 24, 24)
+            *convolution("48"), ("pool24", layers.MaxPool2DLayer),                          # (n, 24, 24, 24)
+            *convolution("24"), *convolution("24b"), ("pool12", layers.MaxPool2DLayer),     # (n, 48, 12, 12)
+            *convolution("12"), *convolution("12b"), ("to24", UpscaleLayer),                # (n, 96, 24, 24)
+            ("with24", layers.ConcatLayer), *convolution("up24"),                           # (n, 48, 24, 24)
             ("maps", layers.Conv2DLayer),                                                   # (n, 5, 24, 24)
             ("output", SoftArgmaxLayer),
         ],
