@@ -1,10 +1,10 @@
 """The cascade on 8 random test faces, and a submission for Kaggle.
 
-    python test1.py                # needs net4.py and net5.py trained
+    python test1.py                # needs net4.py and net5.py trained, or net4.py alone
 
 Uses levels 1 and 2, averaged where net5.py found that better than level 2
-alone; net5.py writes the submission of the whole cascade.  Saves test1.png and
-submission.csv.
+alone, or level 1 where there are no specialists; net5.py writes the submission
+of the whole cascade.  Saves test1.png and submission.csv.
 """
 import load  # first: prepares Theano
 from fkp import cascade, cli, figures, submission
@@ -23,13 +23,16 @@ def main():
     args.models = cli.nets_to_show(args.models)
     asked = faces, _ = submission.questions(args.data)
     cli.greet(args, faces)
-    levels = cascade.Cascade(args.models).add_specialists(LEVELS)
+    levels = cascade.Cascade(args.models)
+    specialists = [cascade.path(args.models, group, levels.sides[level]) for level in LEVELS for group in load.GROUPS]
+    if any(path.exists() for path in specialists):
+        levels.add_specialists(LEVELS)
     cli.warn_if_foreign(levels.face_net.run_, faces.origin)
-    rule = report.best_rule(args.models, [1, *LEVELS])
+    rule = report.best_rule(args.models, [1, *levels.specialists])
     points = submission.answer(asked, levels, rule, args.out / "submission.csv")
     chosen = np.random.RandomState(args.seed).choice(len(faces.images), min(N_FACES, len(faces.images)), replace=False)
-    figure = figures.gallery("Test faces, cascade levels 1 and 2", faces.images[chosen],
-                             points[chosen][:, :len(load.COLUMNS)],
+    title = "Test faces, cascade levels 1 and 2" if levels.specialists else "Test faces, level 1"
+    figure = figures.gallery(title, faces.images[chosen], points[chosen][:, :len(load.COLUMNS)],
                              captions=["ImageId %d" % faces.ids[i] for i in chosen])
     figures.save(figure, args.out / "test1.png", args.show)
 

@@ -1,4 +1,6 @@
 """What test1, test2 and test3 show, and the nets that come with the collection."""
+import shutil
+
 import pytest
 from PIL import Image
 from running import assert_picture, run
@@ -16,6 +18,21 @@ def test_test1_shows_faces_and_writes_a_submission(trained, folder, tmp_path):
     asked = (folder / "IdLookupTable.csv").read_text().count("\n") - 1
     assert lines[0] == "RowId,Location" and len(lines) == asked + 2
     assert all(0 <= float(line.split(",")[1]) <= 96 for line in lines[1:-1])
+
+
+def test_test1_submits_level_1_where_there_are_no_specialists(trained, folder, tmp_path):
+    shutil.copy(trained[0] / "net4.npz", tmp_path)
+    done = run("test1", "--data", folder, "--models", tmp_path, "--out", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    asked = (folder / "IdLookupTable.csv").read_text().count("\n")
+    assert (tmp_path / "submission.csv").read_text().count("\n") == asked
+
+
+def test_test1_misses_a_specialist_where_there_are_others(trained, folder, tmp_path):
+    for name in ("net4.npz", "net5-LE-38.npz"):
+        shutil.copy(trained[0] / name, tmp_path)
+    done = run("test1", "--data", folder, "--models", tmp_path, "--out", tmp_path)
+    assert done.returncode == 2 and "net5-RE-38.npz: not found" in done.stderr
 
 
 @pytest.mark.parametrize("net", ["net1", "net3", "net5", None])
