@@ -85,7 +85,7 @@ struct Kernels {
 
 // What each thread keeps between calls.
 struct Room {
-    Scratch image, plane, output, gradient, draws, pad, weights, kernel;
+    Scratch image, plane, output, gradient, draws, pad, weights, kernel, sums;
 };
 
 Room& room() {
@@ -301,30 +301,30 @@ public:
             throw std::logic_error("oneDNN lays out the kernel's gradient differently for " + c.shape.text());
     }
 
-    size_t numbers() const {
-        return kernels_ ? kernels_->whole->weights.get_size() / sizeof(float) : kernel_numbers(c_.shape.in, c_.shape.out);
+    int64_t numbers() const {
+        return kernels_ ? int64_t(kernels_->whole->weights.get_size() / sizeof(float)) : kernel_numbers(c_.shape.in, c_.shape.out);
     }
 
-    void add(int64_t images, const void* x, const void* gz, std::vector<float>& sums, const dnnl::stream& stream) const {
+    void add(int64_t images, const void* x, const void* gz, float* sums, const dnnl::stream& stream) const {
         if (!kernels_)
             return correlate_weights(correlation(c_.shape, images), static_cast<const float*>(x),
-                                     static_cast<const float*>(gz), sums.data());
+                                     static_cast<const float*>(gz), sums);
         const Kernel& k = kernels_->of(images, pieces_);
-        float* gw = room().weights.of<float>(sums.size());
+        float* gw = room().weights.of<float>(numbers());
         run(k, stream, {{DNNL_ARG_SRC, at(k.image, x)}, {DNNL_ARG_DIFF_DST, at(k.plane, gz)},
                         {DNNL_ARG_DIFF_WEIGHTS, at(k.weights, gw)}});
-        for (size_t i = 0; i < sums.size(); ++i) sums[i] += gw[i];
+        for (int64_t i = 0; i < numbers(); ++i) sums[i] += gw[i];
     }
 
     // Turns the sums back to Theano's kernel.
-    void write(const std::vector<float>& sums) const {
+    void write(const float* sums) const {
         if (!kernels_)
-            return kernel_gradients(c_.shape.in, c_.shape.out, sums.data(), [&](int64_t i, int64_t o, int place, float g) {
+            return kernel_gradients(c_.shape.in, c_.shape.out, sums, [&](int64_t i, int64_t o, int place, float g) {
                 c_.gweights[(o * c_.shape.in + i) * 9 + (c_.flip ? 8 - place : place)] = g;
             });
         std::vector<float> flipped(c_.shape.out * c_.shape.in * c_.shape.rows * c_.shape.columns);
         dnnl::stream stream(engine());
-        memory from = at(kernels_->whole->weights, sums.data()), to = at(plain(c_.shape), flipped.data());
+        memory from = at(kernels_->whole->weights, sums), to = at(plain(c_.shape), flipped.data());
         dnnl::reorder(from, to).execute(stream, from, to);
         stream.wait();
         flip(c_, flipped.data(), c_.gweights);
@@ -336,42 +336,34 @@ private:
     std::unique_ptr<Kernels> kernels_;  // null: Winograd's way
 };
 
-// The sums over one part of the images.
-struct Sums {
-    std::vector<float> weights, bias;
-};
-
-// Adds the parts up, always in the same order, into the first.
-void collect(std::vector<Sums>& parts, std::vector<float> Sums::*which) {
-    std::vector<float>& total = parts[0].*which;
-#pragma omp parallel for schedule(static) if (total.size() > 1 << 15)
-    for (size_t i = 0; i < total.size(); ++i)
-        for (size_t part = 1; part < parts.size(); ++part) total[i] += (parts[part].*which)[i];
+// Adds parts of `numbers` sums up, always in the same order, into the first.
+void collect(float* sums, int64_t parts, int64_t numbers) {
+#pragma omp parallel for schedule(static) if (numbers > 1 << 15)
+    for (int64_t i = 0; i < numbers; ++i)
+        for (int64_t part = 1; part < parts; ++part) sums[i] += sums[part * numbers + i];
 }
 
 void backward(const Convolution& c) {
     const Pieces pieces(c.shape);
     const KernelGradient gradient(c, pieces);
     const std::unique_ptr<Through> kernel(c.gx ? new Through(BACKWARD_DATA, c, pieces) : nullptr);
-    const int64_t room = SUMS / int64_t(gradient.numbers() * sizeof(float));
-    const int64_t count = std::min({GROUPS, pieces.count, std::max(room, int64_t(4))});
-    std::vector<Sums> parts(count);
-    in_parallel(count, [&](int64_t part, const dnnl::stream& stream) {
-        Sums& sums = parts[part];
-        if (c.gweights) sums.weights.assign(gradient.numbers(), 0.f);
-        sums.bias.assign(c.shape.out + LANES, 0.f);
-        for (int64_t p = pieces.count * part / count; p < pieces.count * (part + 1) / count; ++p) {
-            const int64_t first = pieces.first(p), images = pieces.length(p);
-            const void* gz = plane_gradient(c, first, images, sums.bias.data());
-            if (kernel) kernel->run(images, gz, c.gx + first * c.input().size.numbers(), stream);
-            if (c.gweights) gradient.add(images, fkp::images(c, first, images), gz, sums.weights, stream);
+    const int64_t weights = c.gweights ? gradient.numbers() : 0, numbers = padded(weights + c.shape.out + LANES);
+    const int64_t fit = SUMS / int64_t(numbers * sizeof(float));
+    const int64_t parts = std::min({GROUPS, pieces.count, std::max(fit, int64_t(4))});
+    float* const all = room().sums.of<float>(parts * numbers);  // of each part of the images: the kernel's, the bias's
+    in_parallel(parts, [&](int64_t part, const dnnl::stream& stream) {
+        float *sums = all + part * numbers, *bias = sums + weights;
+        std::fill_n(sums, numbers, 0.f);
+        for (int64_t p = pieces.count * part / parts; p < pieces.count * (part + 1) / parts; ++p) {
+            const int64_t first = pieces.first(p), count = pieces.length(p);
+            const void* gz = plane_gradient(c, first, count, bias);
+            if (kernel) kernel->run(count, gz, c.gx + first * c.input().size.numbers(), stream);
+            if (c.gweights) gradient.add(count, images(c, first, count), gz, sums, stream);
         }
     });
-    collect(parts, &Sums::bias);
-    if (c.gbias) std::copy_n(parts[0].bias.begin(), c.shape.out, c.gbias);
-    if (!c.gweights) return;
-    collect(parts, &Sums::weights);
-    gradient.write(parts[0].weights);
+    collect(all, parts, numbers);
+    if (c.gbias) std::copy_n(all + weights, c.shape.out, c.gbias);
+    if (c.gweights) gradient.write(all);
 }
 
 void empty_backward(const Convolution& c) {
