@@ -1,19 +1,23 @@
 """Level 1 of a net that has learned faces of many sizes and places: it looks again, closer, and at the usual place.
 
 A face a little larger than it is shows more to the same net, and the mean of
-several looks is better than each.  A face far from where faces usually are is
-seen worse the farther it is, so it is put there and looked at once more.
+several looks is better than each.  A face far from where faces usually are, of
+another size, or tilted, is seen worse the more it is so; it is put to the usual
+place and size, upright, and looked at once more.
 """
 import numpy as np
 
+from fkp.augment import LEFT_EYE, RIGHT_EYE
 from fkp.data.draw import MEAN
 from fkp.keypoints import COLUMNS, SIZE
 from fkp.warp import Warp
 
 SIZES = (1.0, 1.12, 1.25)  # in which a face is looked at
-FAR = 10.0                 # pixels from the usual place, and
-LARGE = 1.25               # times larger or smaller than usual: beyond these are 1 to 5 of 100 of Kaggle's faces
-AT_MOST = 1.6              # times larger or smaller are faces made
+FAR = 10.0                 # pixels from the usual place, or
+LARGE = 1.25               # times larger or smaller than usual, or
+TILTED = np.deg2rad(12)    # tilted: so it is put right first
+AT_MOST = 1.6              # times larger or smaller is it made
+DOUBTFUL = np.deg2rad(40)  # a tilt that the net has not learned, and what it sees of it says little
 
 
 def pay(net):
@@ -24,11 +28,13 @@ def pay(net):
 def again(look, images):
     """What `look(images)` answers in several looks: points (n, all) of the images (n, SIZE, SIZE)."""
     points = closer(look, images)
-    middle, size = place(points)
+    middle, size, tilt = place(points)
     scale = (USUAL_SIZE / np.maximum(size, 1)).clip(1 / AT_MOST, AT_MOST)
-    far = (np.hypot(*(middle - USUAL_PLACE).T) > FAR) | (np.maximum(scale, 1 / scale) > LARGE)  # unknown is not far
+    tilt = np.where(np.abs(tilt) < DOUBTFUL, tilt, 0)
+    far = ((np.hypot(*(middle - USUAL_PLACE).T) > FAR) | (np.maximum(scale, 1 / scale) > LARGE)
+           | (np.abs(tilt) > TILTED))  # unknown is not far
     if far.any():
-        usual = Warp(np.zeros(far.sum()), scale[far], middle[far], np.tile(USUAL_PLACE, (far.sum(), 1)))
+        usual = Warp(-tilt[far], scale[far], middle[far], np.tile(USUAL_PLACE, (far.sum(), 1)))
         points[far] = usual.undo(closer(look, usual.images(images[far])))
     return points
 
@@ -41,9 +47,10 @@ def closer(look, images):
 
 
 def place(points):
-    """Where faces are, (n, 2), and how large, (n,), by their points (n, all); NaN if a point is unknown."""
+    """Where faces are, by points (n, all): middle (n, 2), size and tilt (n,), in pixels and radians; NaN if unknown."""
     xy = points[:, :len(COLUMNS)].reshape(len(points), -1, 2)
-    return xy.mean(1), np.sqrt(xy.var(1).sum(1))
+    across = xy[:, LEFT_EYE] - xy[:, RIGHT_EYE]
+    return xy.mean(1), np.sqrt(xy.var(1).sum(1)), np.arctan2(across[:, 1], across[:, 0])
 
 
-USUAL_PLACE, USUAL_SIZE = (usual[0] for usual in place(MEAN[None]))
+USUAL_PLACE, USUAL_SIZE, _ = (usual[0] for usual in place(MEAN[None]))
