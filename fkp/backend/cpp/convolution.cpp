@@ -310,10 +310,11 @@ public:
             return correlate_weights(correlation(c_.shape, images), static_cast<const float*>(x),
                                      static_cast<const float*>(gz), sums);
         const Kernel& k = kernels_->of(images, pieces_);
-        float* gw = room().weights.of<float>(numbers());
+        const int64_t count = numbers();
+        float* gw = room().weights.of<float>(count);
         run(k, stream, {{DNNL_ARG_SRC, at(k.image, x)}, {DNNL_ARG_DIFF_DST, at(k.plane, gz)},
                         {DNNL_ARG_DIFF_WEIGHTS, at(k.weights, gw)}});
-        for (int64_t i = 0; i < numbers(); ++i) sums[i] += gw[i];
+        for (int64_t i = 0; i < count; ++i) sums[i] += gw[i];
     }
 
     // Turns the sums back to Theano's kernel.
