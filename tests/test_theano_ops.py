@@ -169,6 +169,7 @@ LAYERS = {
     "one dimension": lambda net: layers.Conv1DLayer(layers.ReshapeLayer(net, ([0], 2, 36)), 3, 4),
     "maxout": lambda net: layers.FeaturePoolLayer(net, 2),
     "normalised responses": lambda net: layers.LocalResponseNormalization2DLayer(net),
+    "padding": lambda net: layers.PadLayer(net, 1),
     "a global pool": lambda net: layers.GlobalPoolLayer(net),
 }
 

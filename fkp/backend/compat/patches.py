@@ -54,6 +54,26 @@ def repeated_rows(elemwise):
     elemwise.DimShuffle.load_c_code = load_c_code
 
 
+def shapes_without_themselves(opt):
+    """Theano may take for an array's shape what was computed from it, and then follow the circle for ever.
+
+    (It does in the gradient of Lasagne's PadLayer.)
+    """
+    from theano.gof.graph import ancestors
+
+    update = opt.ShapeFeature.update_shape
+
+    def update_shape(feature, array, other):
+        known, shape = feature.shape_of.get(array), feature.shape_of[other]
+        if not known or not shape or array not in ancestors(list(shape)):
+            return update(feature, array, other)
+        feature.shape_of[other] = tuple(own if array in ancestors([size]) else size for own, size in zip(known, shape))
+        update(feature, array, other)
+        feature.shape_of[other] = shape
+
+    opt.ShapeFeature.update_shape = update_shape
+
+
 # (module, what changes, where)
 PATCHES = [
     ("theano.tensor.signal", old_pooling, True),
@@ -61,6 +81,7 @@ PATCHES = [
     ("theano.gof.cc", theano_cache.steady_key, True),
     ("theano.tensor.blas", quoted_paths, True),
     ("theano.tensor.elemwise", repeated_rows, True),
+    ("theano.tensor.opt", shapes_without_themselves, True),
     ("theano.scan_module", without_c, names.NUMPY_2 or sys.version_info >= (3, 11)),
     ("theano.gof.cmodule", numpy2.old_c_names, names.NUMPY_2),
     ("theano.misc.safe_asarray", numpy2.wrapping_integers, names.NUMPY_2),
