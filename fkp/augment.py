@@ -14,7 +14,7 @@ SHIFT = 10.0            # pixels each way
 LIGHT = 0.3             # contrast changes by so much, brightness by as much of 128
 CLOSER = 0.4            # of these suit a specialist: its crop is where the level before saw the group
 
-# The head that `Turn` knows: an upright cylinder with a nose.  Lengths are in its radii.
+# The `Head` that turns.  Lengths are in its radii.
 RADIUS = 1.15           # distances between the eyes
 NECK = 0.6              # from the axis of the cylinder forwards to that about which the head turns
 NOSE = 0.25             # how far the tip stands out
@@ -40,9 +40,8 @@ def faces(images, points, random):
 class Turn:
     """Each of n heads turned aside by its `angle` (n,), radians, positive towards larger x.
 
-    The head is a cylinder with a nose, placed by its face's `points`, as
-    `faces` takes them; one without eyes or nose among them is not turned.
-    Pixels move along their row, as far as they are in front of the neck.
+    Each is a `Head`, placed by its face's `points`, as `faces` takes them; one
+    without eyes or nose among them is not turned.  Pixels move along their row.
     """
 
     def __init__(self, points, angle):
@@ -52,27 +51,16 @@ class Turn:
         tip = np.where(np.isnan(xy[:, NOSE_TIP]), xy[:, NOSE_BASE] - radius[:, None] * [0, TIP], xy[:, NOSE_TIP])
         self.turned = np.flatnonzero((angle != 0) & (radius > 0) & np.isfinite(tip).all(1))
         one_each = self.turned[:, None, None]  # (t, 1, 1): beside rows and columns of pixels
-        self.angle, self.radius = angle.astype(np.float32)[one_each], radius[one_each]
+        self.radius = radius[one_each]
         self.middle = np.nanmean(xy[self.turned, :, :1], 1, keepdims=True)  # of the face: the cylinder's front
-        nose_x, self.nose_y = tip.astype(np.float32).T[..., one_each]
-        self.nose_x = self.around((nose_x - self.middle) / self.radius) + NOSE * np.sin(self.angle)
-
-    def around(self, x):
-        """Where the cylinder's x (t, 1, k) goes, in radii right of the middle."""
-        return roll(x, self.angle) - NECK * np.sin(self.angle)
-
-    def further(self, x, y):
-        """How much further than the cylinder goes what arrives at x, in radii, and y, in pixels."""
-        bell = np.exp(((x - self.nose_x) / SPREAD) ** 2 / -2)
-        return bell * np.exp(((y - self.nose_y) / (SPREAD * self.radius)) ** 2 / -2) * NOSE * np.sin(self.angle)
+        nose_x, nose_y = tip.astype(np.float32).T[..., one_each]
+        self.head = Head(angle.astype(np.float32)[one_each], (nose_x - self.middle) / self.radius, nose_y / self.radius)
 
     def points(self, points):
         """Where points (n, 2k) go, in pixels from the edge; NaN stays NaN."""
         moved = points.copy()
         x, y = points[self.turned, None, 0::2], points[self.turned, None, 1::2]
-        around = new = self.around((x - self.middle) / self.radius)
-        for _ in range(STEPS):
-            new = around + self.further(new, y)
+        new = self.head.there((x - self.middle) / self.radius, y / self.radius)
         moved[self.turned, 0::2] = (new * self.radius + self.middle)[:, 0]
         return moved
 
@@ -80,9 +68,8 @@ class Turn:
         """The turned uint8 images (n, size, size): each pixel fetched, by the inverse of `points`, from its row."""
         size = images.shape[-1]
         centres = np.arange(size, dtype=np.float32) + np.float32(0.5)
-        x, y = (centres - self.middle) / self.radius, centres[:, None]
-        front = x + NECK * np.sin(self.angle) - self.further(x, y)
-        old = (roll(front, -self.angle) * self.radius + self.middle - np.float32(0.5)).clip(0, size - 1)
+        seen = self.head.back((centres - self.middle) / self.radius, centres[:, None] / self.radius)
+        old = (seen * self.radius + self.middle - np.float32(0.5)).clip(0, size - 1)
         left = old.astype(np.intp).clip(0, size - 2)
         before = images[self.turned].ravel()
         at = left + np.arange(0, before.size, size).reshape(-1, size, 1)
@@ -91,6 +78,42 @@ class Turn:
         after = images.copy()
         after[self.turned] = pixels
         return after
+
+
+class Head:
+    """An upright cylinder with a nose, turned by `angle`; x right of its front's middle, y down, in its radii.
+
+    What it shows moves sideways, as far as it is in front of the neck.  Arrays
+    of any shapes that spread over one another.
+    """
+
+    def __init__(self, angle, nose_x, nose_y):
+        self.angle, self.nose_y = angle, nose_y
+        self.nose_x = self.around(nose_x, nose_y) + NOSE * np.sin(angle)
+
+    def there(self, x, y):
+        """Where what is at x goes as the head turns."""
+        around = new = self.around(x, y)
+        for _ in range(STEPS):
+            new = around + self.further(new, y)
+        return new
+
+    def back(self, x, y):
+        """The inverse: where what is at x was."""
+        return self.before(x - self.further(x, y), y)
+
+    def around(self, x, y):
+        """`there`, had it no nose."""
+        return roll(x, self.angle) - NECK * np.sin(self.angle)
+
+    def before(self, x, y):
+        """The inverse of `around`."""
+        return roll(x + NECK * np.sin(self.angle), -self.angle)
+
+    def further(self, x, y):
+        """How much further than the cylinder the nose goes that arrives at x."""
+        bell = np.exp(((x - self.nose_x) / SPREAD) ** 2 / -2)
+        return bell * np.exp(((y - self.nose_y) / SPREAD) ** 2 / -2) * NOSE * np.sin(self.angle)
 
 
 def roll(x, angle):

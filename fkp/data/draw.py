@@ -1,8 +1,9 @@
 """Draws grey 96x96 faces with 15 keypoints, in the format of Kaggle's competition.
 
-No photograph goes in and none comes out: the faces are painted by formula
-(face_parts.py) around keypoints drawn from a small statistical model, so every
-label is exact. Same seed, same faces, and the first N rows of a longer set are
+No photograph goes in and none comes out: keypoints are drawn from a small
+statistical model (face_shapes.py) and faces painted by formula around them
+(face_parts.py), so every label is exact. Some heads are turned aside, some
+tilted, off the middle, smaller or larger. Same seed, same faces, and the first N rows of a longer set are
 the set of N rows.
 
   python -m fkp.data.draw DIR                 # the three CSVs
@@ -25,12 +26,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from fkp.data.face_parts import paint
+from fkp.data.face_shapes import MARK, Frame, held, shapes
 from fkp.keypoints import COLUMNS, FOUR_POINTS, KEYPOINTS, SECOND_SCHEME, SIZE
 
 # Names these faces in every model trained on them: whoever changes how they look writes a new one.
-FINGERPRINT = "09386769f7e5b010"
-
-POINT = {name: i for i, name in enumerate(KEYPOINTS)}
+FINGERPRINT = "230d466f2beee65c"
 
 # Kaggle's numbers.
 ROWS, TEST_ROWS = 7049, 1783
@@ -46,85 +46,15 @@ UNASKED_LATER = 2  # images of the second scheme not asked for the mouth
 BATCH = 32  # faces painted at once: small enough for the processor's cache
 THREADS = 8  # at most: each holds dozens of pictures per face while it paints
 
-# The shape model, from the labels of complete rows: mean and sd of every column, and the main ways (principal
-# components, in pixels at one sd) in which the columns vary together. Order of COLUMNS, pixels.
-MEAN = np.array([
-    66.4, 36.89, 29.46, 37.25, 59.39, 38.08, 73.6, 37.55, 36.35, 38.29, 22.1, 38.04, 56.8, 28.92,
-    79.91, 29.05, 39, 29.32, 15.59, 29.69, 48.41, 58.45, 63.62, 75.12, 32.91, 75.49, 48.3, 72.68, 48.46, 82.48])
-SD = np.array([
-    2.22, 2.91, 2.13, 2.9, 2.02, 2.43, 2.83, 3.7, 1.89, 2.44, 2.79, 3.73, 3.54, 3.58, 4.08,
-    5.05, 3.4, 3.67, 3.95, 5.26, 4.75, 4.45, 5.64, 4.66, 5.58, 4.55, 4.8, 3.95, 5.9, 4.4])
-MODES = np.array([
-    [0.18, -2.12, 0.31, 2.11, 0.34, -1.29, 0.19, -2.96, 0.43, 1.31, 0.36, 2.99, -0.79, -0.85, -0.77,
-     -3.6, -0.51, 1.17, -0.67, 3.93, 2.8, 0, 4.71, -1.99, 4.66, 1.6, 4.46, -0.15, 5.72, -0.21],
-    [-0.87, -0.82, 0.84, -0.88, -0.53, -0.93, -1.26, -0.89, 0.44, -0.95, 1.27, -0.97, -0.47, -0.6, -1.73,
-     -0.69, 0.26, -0.62, 1.8, -0.78, -0.19, -2.44, -0.64, -3.59, 0.6, -3.63, -0.13, -3.43, -0.12, -3.46],
-    [1.23, -1.21, -0.8, -1.31, 0.87, -1.28, 1.61, -1.11, -0.44, -1.35, -1.24, -1.22, 1, -2.76, 2.09,
-     -1.95, -0.37, -2.8, -1.72, -2.11, 0.38, -1.58, 0.84, 0.44, -0.62, 0.33, 0.22, -0.37, 0.21, 0.36],
-    [-0.75, -0.69, -0.85, 0.43, -0.99, -0.51, -0.35, -0.9, -0.97, 0.24, -0.53, 0.66, -2.66, -0.68, -0.02,
-     -1.36, -2.71, 0.08, -0.1, 0.64, -3.42, 0.01, 0.39, -0.1, 0.34, 0.5, -1.58, 0.14, -1.04, 0.17],
-    [1.04, 0.1, 0.9, -0.17, 0.96, 0.09, 1.44, 0.04, 0.84, -0.05, 1.24, -0.4, 0.06, 0.53, 2.15,
-     -0.02, -0.12, 0.58, 1.95, -0.8, -1.38, 1.11, 1.51, -0.37, 1.01, -0.75, -0.25, 0.18, -0.06, 0.06],
-    [-0.05, 0.18, 0.8, 0.09, 0.08, -0.02, -0.18, 0.41, 0.59, -0.07, 1.15, 0.29, -0.37, -1.09, -0.14,
-     0.65, 0.42, -1.14, 1.58, 0.36, -0.42, -2.23, -0.9, 1.86, 1.77, 1.74, -0.05, -0.17, 0.04, 0.17],
-    [0.41, 0.46, -0.32, 0.41, 0.29, 0.32, 0.66, 0.8, -0.21, 0.3, -0.44, 0.72, -0.06, 0, 1.37,
-     1.9, -0.24, 0.02, -0.83, 1.84, -0.34, -1.81, 1.24, -0.4, -0.87, -0.5, -0.11, -1.22, -0.04, -0.3],
-    [-0.36, -0.13, 0.43, -0.13, -0.2, -0.22, -0.51, 0.02, 0.25, -0.23, 0.57, 0.01, -0.19, -0.4, -0.91,
-     -0.04, 0.25, -0.38, 0.93, 0.01, 0.08, -0.18, 1.48, -0.22, -1.52, -0.14, -0.02, -0.33, -0.03, 2.23],
-    [0.03, -0.77, -0.02, -0.75, -0.02, -0.86, -0.03, -0.72, -0.02, -0.82, 0.02, -0.74, -1.24, 0.52, 0.25,
-     0.66, 1.2, 0.54, -0.22, 0.53, 0, -0.1, 0.15, 0.26, -0.16, 0.27, -0.01, 0.49, 0.01, -0.2],
-    [-0.16, -0.15, 0.28, -0.08, -0.07, -0.12, -0.27, -0.11, 0.17, -0.09, 0.42, 0.01, 0.35, -1.05, 0.03,
-     0.6, -0.17, -1.03, 0.09, 0.96, -0.01, 1.08, 0.14, -0.11, -0.31, -0.14, -0.07, 0.75, -0.12, -0.78],
-    [0.23, -0.39, 0.26, 0.33, 0.22, -0.24, 0.22, -0.53, 0.25, 0.2, 0.21, 0.45, 0.56, -0.02, 0.44,
-     -0.91, 0.55, 0.34, 0.15, 0.91, 0.06, -0.09, -0.86, -0.2, -0.48, 0.1, -0.45, -0.22, -0.69, 0.28],
-    [-0.09, -0.28, 0.03, -0.41, 0.01, -0.29, -0.16, -0.3, -0.08, -0.39, 0.1, -0.44, 0.62, 0.2, 0.11,
-     0.63, -0.84, 0.07, -0.25, 0.44, -0.03, 0.24, -0.56, -0.13, 0.73, -0.22, 0.08, -0.48, 0.12, 0.97]])
-MODES *= SD / np.sqrt((MODES ** 2).sum(0))  # what the left-out components carried goes into these, column by column
-LATER_SCALE, LATER_SCALE_SD = 0.955, 0.05  # faces of the second scheme are cut a little wider, and less evenly,
-LATER_SHIFT, LATER_SHIFT_SD = (0.66, 1.08), (1.6, 1.0)  # pixels by which their eyes lie right and down
-LIPS = 3.5  # pixels: the least distance from the top of the upper to the bottom of the lower lip
-MARGIN = 1.5  # pixels: the least distance of a keypoint from the picture's edge
-
-
-def shapes(rng, n, later=False):
-    """Keypoints of n faces, and their nose base and mouth middle: float64 (n, 15, 2) and (n, 2, 2), pixels.
-
-    later: size and position as in the rows of the second scheme.
-    """
-    z = np.clip(rng.standard_normal((n, len(MODES))), -2.6, 2.6)
-    points = (MEAN + z @ MODES).reshape(n, 15, 2)
-    if later:
-        points = _recrop(rng, points)
-    top, low = points[:, POINT["mouth_center_top_lip"]], points[:, POINT["mouth_center_bottom_lip"]]
-    low[:, 1] = np.maximum(low[:, 1], top[:, 1] + LIPS)
-    np.clip(points, MARGIN, SIZE - MARGIN, out=points)
-    return points, _second(points)
-
-
-def _recrop(rng, points):
-    eyes = points[:, :2].mean(1, keepdims=True)
-    scale = LATER_SCALE + LATER_SCALE_SD * np.clip(rng.standard_normal((len(points), 1, 1)), -2, 2)
-    shift = np.array(LATER_SHIFT) + np.array(LATER_SHIFT_SD) * np.clip(rng.standard_normal((len(points), 1, 2)), -2, 2)
-    return eyes + shift + scale * (points - eyes)
-
-
-def _second(points):
-    """Base of the nose: 0.17 eye distances below the tip, a little towards the mouth's side. Middle of the mouth."""
-    across = points[:, POINT["left_eye_center"]] - points[:, POINT["right_eye_center"]]
-    down = np.stack([-across[:, 1], across[:, 0]], 1)
-    top, low = points[:, POINT["mouth_center_top_lip"]], points[:, POINT["mouth_center_bottom_lip"]]
-    tip = points[:, POINT["nose_tip"]]
-    base = tip + np.minimum(0.17, 0.7 * ((top - tip) * down).sum(1) / (down ** 2).sum(1))[:, None] * down
-    return np.stack([base + 0.15 * (top - base), 0.45 * top + 0.55 * low], 1)
-
 
 def _batch(seed, kind, index, later):
     """Batch number `index` of a set: images, keypoints (BATCH, 30) and second-scheme keypoints (BATCH, 30)."""
     rng = np.random.default_rng([seed, kind, index])
-    points, second = shapes(rng, BATCH, later)
-    images = paint(points, second, KEYPOINTS, rng)
-    other = points.copy()
-    other[:, [POINT[name] for name in SECOND_SCHEME]] = second
+    marks, angle = held(rng, shapes(rng, BATCH, later))
+    images = paint(marks, rng, angle)
+    seen = Frame(marks, angle).seen()
+    points, other = seen[:, :15], seen[:, :15].copy()
+    other[:, [MARK[name] for name in SECOND_SCHEME]] = seen[:, 15:]
     return images, points.reshape(BATCH, 30).astype(np.float32), other.reshape(BATCH, 30).astype(np.float32)
 
 
@@ -153,7 +83,7 @@ def missing(rows=ROWS, seed=42):
     rng = np.random.default_rng([seed, 3])
     mask = np.zeros((ROWS, len(KEYPOINTS)), bool)
     mask[FIRST_ROWS:, [i for i, name in enumerate(KEYPOINTS) if name not in FOUR_POINTS]] = True
-    mask[rng.choice(np.arange(FIRST_ROWS, ROWS), ABSENT_LATER, False), POINT["mouth_center_bottom_lip"]] = True
+    mask[rng.choice(np.arange(FIRST_ROWS, ROWS), ABSENT_LATER, False), MARK["mouth_center_bottom_lip"]] = True
     poor = rng.choice(np.arange(1, FIRST_ROWS - 1), FIRST_ROWS - COMPLETE, False)  # first and last row are complete
     for k, point in enumerate(rng.permutation(np.repeat(np.arange(len(ABSENT)), ABSENT))):
         # One each, so that none of them is complete; then any row that still has the point.
@@ -189,7 +119,7 @@ def lookup(rows=TEST_ROWS, seed=42):
     lacks = [points for count, points in UNASKED for _ in range(count)]
     for image, points in zip(rng.choice(TEST_FIRST, len(lacks), False), lacks):
         asked[image, list(points)] = False
-    asked[rng.choice(np.arange(TEST_FIRST, TEST_ROWS), UNASKED_LATER, False), POINT["mouth_center_bottom_lip"]] = False
+    asked[rng.choice(np.arange(TEST_FIRST, TEST_ROWS), UNASKED_LATER, False), MARK["mouth_center_bottom_lip"]] = False
     pairs = [(image + 1, KEYPOINTS[p] + axis) for image, p in zip(*np.nonzero(asked[:rows])) for axis in ("_x", "_y")]
     return [(row + 1, int(image), feature) for row, (image, feature) in enumerate(pairs)]
 

@@ -4,6 +4,7 @@ import functools
 import numpy as np
 from scipy import ndimage
 
+from fkp.augment import RADIUS
 from fkp.data.face_model import COARSE, bump, inside, ridge, swell
 from fkp.keypoints import SIZE
 
@@ -74,7 +75,8 @@ def muzzle(z, f, t):
 def shine(f, t):
     """Light on the face's relief: (shade around 1, gloss 0..1), each (n, SIZE, SIZE)."""
     f = f.coarse()
-    z = relief(f, t) * f.unit / COARSE  # coarse pixels, as are all lengths here
+    z = relief(f, t) * np.cos(f.angle) - f.u.clip(-RADIUS, RADIUS) * np.sin(f.angle)  # as the turned head has it
+    z *= f.unit / COARSE  # coarse pixels, as are all lengths here
     down, right = np.gradient(z, axis=(1, 2))
     length = np.sqrt(1 + down ** 2 + right ** 2)
     azimuth, height = t.normal(0, 0.75), t.normal(0.5, 0.35)  # radians; the lamp is mostly above

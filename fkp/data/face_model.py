@@ -2,7 +2,7 @@
 
 Everything is done for a batch of n faces at once, pixel by pixel, in each face's own frame: origin midway between the
 eye centres, u along the line of the eyes towards the larger x, v down the face, unit = the distance between the eye
-centres (37 pixels or so). Numbers in the code are lengths in units and greys from 0 (black) to 1 (white) unless a
+centres (37 pixels or so) of the straight head: where it is turned aside, u is bent round it. Numbers in the code are lengths in units and greys from 0 (black) to 1 (white) unless a
 comment says otherwise.
 """
 import copy
@@ -11,6 +11,7 @@ import functools
 import numpy as np
 from scipy import ndimage
 
+from fkp.data.face_shapes import Frame
 from fkp.keypoints import SIZE
 
 GREYS = 255  # grey level of white
@@ -66,31 +67,20 @@ class Traits:
         return np.roll(self._grain, tuple(self.rng.integers(0, SIZE, 2)), (1, 2))
 
 
-class Face:
-    """Coordinates u, v of every pixel (n, SIZE, SIZE), the keypoints in them, and the outline and turn of the head.
+class Face(Frame):
+    """Coordinates u, v of every pixel (n, SIZE, SIZE), the marks in them, and the outline and turn of the head."""
 
-    points: (n, 15, 2) pixels from the left and upper edge; second: (n, 2, 2) base of nose and middle of mouth;
-    names: of the 15. `at(name)` gives (u, v) of a keypoint, each (n, 1, 1).
-    """
-
-    def __init__(self, points, second, names, t):
-        names = [*names, "nose_base", "mouth_middle"]
-        points = np.concatenate([points, second], 1).astype(np.float32)
-        left, right = points[:, names.index("left_eye_center")], points[:, names.index("right_eye_center")]
-        middle, across = (left + right) / 2, left - right
-        self.middle, self.step = middle[:, :, None], 1  # step: pixels of the picture between columns of u and v
-        self.unit = np.hypot(across[:, 0], across[:, 1])[:, None, None]  # pixels
+    def __init__(self, marks, angle, t):
+        super().__init__(marks.astype(np.float32), angle.astype(np.float32))
+        self.step = 1  # pixels of the picture between columns of u and v
         self.px = 1 / self.unit  # one pixel, in units
-        self.cos, self.sin = axes = across[:, 0, None, None] / self.unit, across[:, 1, None, None] / self.unit
         centre = np.arange(SIZE, dtype=np.float32) + np.float32(0.5)  # column c has its centre at x = c + 0.5
-        self.u, self.v = self._turned(*axes, centre[None, None, :] - middle[:, 0, None, None],
-                                      centre[None, :, None] - middle[:, 1, None, None])
-        u, v = self._turned(*axes, *(points[:, :, k, None] - middle[:, None, k, None] for k in (0, 1)))
-        self.where = {name: (u[:, i, :, None], v[:, i, :, None]) for i, name in enumerate(names)}
+        self.flat, self.v = self.upright(centre[None, None, :], centre[None, :, None])
+        self.u, room = self.flat.copy(), np.full_like(self.flat, SIZE)
+        turned = self.pick(np.flatnonzero(angle))
+        self.u[angle != 0], room[angle != 0] = turned.bent(turned.flat, turned.v)
         self._outline(t)
-
-    def _turned(self, cos, sin, x, y):
-        return (x * cos + y * sin) / self.unit, (y * cos - x * sin) / self.unit
+        self.mask *= inside(room - 0.75, 1.5)  # pixels
 
     def _outline(self, t):
         """The head: when nose and mouth are off the middle it looks that way, and its outline lags behind."""
@@ -107,9 +97,6 @@ class Face:
         ellipse, square = np.sqrt(across + down), np.sqrt(np.sqrt(across ** 2 + down ** 2))
         self.r = ellipse + np.where(low, t.uniform(0.0, 0.55), np.float32(0.3)) * (square - ellipse)  # 1: the outline
         self.mask = inside(1 - self.r, 1.5 * self.px)
-
-    def at(self, name):
-        return self.where[name]
 
     def pick(self, rows):
         """Some of the faces."""
@@ -141,11 +128,9 @@ class Face:
 
     def box_of(self, points, reach):
         """The same for points (u, v)."""
-        x = [(u * self.cos - v * self.sin) * self.unit + self.middle[:, :1] for u, v in points]
-        y = [(v * self.cos + u * self.sin) * self.unit + self.middle[:, 1:] for u, v in points]
-        (left, right), (top, bottom) = (
-            (int(np.min(a - far).clip(0, SIZE - 1) / self.step), int(np.max(a + far).clip(1, SIZE) / self.step) + 1)
-            for a, far in ((x, reach * self.unit), (y, reach * self.unit)))
+        corners = [self.pixels(u + du, v + dv) for u, v in points for du in (-reach, reach) for dv in (-reach, reach)]
+        (left, right), (top, bottom) = ((int(np.min(a).clip(0, SIZE - 1) / self.step),
+                                         int(np.max(a).clip(1, SIZE) / self.step) + 1) for a in zip(*corners))
         return np.s_[:, top:bottom, left:right]
 
 

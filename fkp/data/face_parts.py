@@ -18,7 +18,7 @@ def body(image, f, t, skin):
     """Neck and clothes below the chin."""
     box = np.s_[:, image.shape[1] // 2:, :]
     image, f, skin = image[box], f.cut(box), skin[box]
-    from_axis = np.abs(f.u - 0.5 * f.chin_u)
+    from_axis = np.abs(f.flat - f.neck() - 0.5 * f.chin_u)
     neck = inside(t.uniform(0.6, 0.85) - from_axis, 2 * f.px) * inside(f.v - 0.6, 0.2)
     lay(image, skin * t.uniform(0.35, 0.85), neck)
     cloth = t.uniform(0.02, 0.95) + 0.08 * t.smooth(12)[box]
@@ -35,14 +35,26 @@ def skin_of(f, t):
     return t.uniform(0.3, 0.95) * skin
 
 
+def skull(image, f, t, tone, streaks):
+    """The back of the head, with hair on it, as far as it is seen behind a turned one."""
+    back = (f.flat - f.neck() * t.uniform(1.0, 1.3)) / t.uniform(1.1, 1.25)
+    texture = 1 + t.uniform(0.1, 0.3) * streaks + 0.1 * t.smooth(9)
+    mask = inside(1 - np.hypot(back, (f.v + t.uniform(0.3, 0.5)) / t.uniform(1.25, 1.5)), 4 * f.px)
+    lay(image, tone * np.clip(texture, 0.15, 2), mask)
+
+
 def ears(image, f, t, skin):
+    """Both ears, or the nearer one of a turned head."""
     low, high = t.uniform(0.35, 0.6), t.uniform(-0.2, 0.0)
     for sign in (1, -1):
-        u, v = -0.7 * f.turn + sign * f.width * (1 - 0.25 * f.turn * sign), (low + high) / 2
+        away = sign * np.sin(f.angle)  # below 0 the ear comes forwards
+        u = sign * (f.width * (1 - 0.25 * f.turn * sign) + 0.15 * np.maximum(-away, 0)) - 0.7 * f.turn
+        v = (low + high) / 2
         box = f.box_of([(u, v)], 0.42)
         part = f.cut(box)
         d = 1 - np.hypot((part.u - u) / t.uniform(0.1, 0.22), (part.v - v) / ((low - high) / 2))
-        lay(image[box], skin[box] * t.uniform(0.5, 1.0) * (1 - 0.3 * np.clip(d, 0, 1)), inside(d, 8 * f.px))
+        grey = skin[box] * t.uniform(0.5, 1.0) * (1 - 0.3 * np.clip(d, 0, 1))
+        lay(image[box], grey, inside(d, 8 * f.px) * inside(0.3 - away, 0.2))
 
 
 def wisps(f, t):
@@ -240,38 +252,38 @@ def features(face, f, t, shade, tone):
         brow(face[box], f.cut(box), t, side, tone, brows)
 
 
-def on_some(image, painter, f, t, p, *more):
-    """Lets a painter work on the faces that have a trait seen with probability p. more: further (n, …) arrays."""
-    rows = t.rows(p)
+def on(image, painter, f, t, rows, *more):
+    """Lets a painter work on some of the faces. more: further (n, …) arrays."""
     if len(rows):
         part = image[rows]
         painter(part, f.pick(rows), t.pick(rows), *(extra[rows] for extra in more))
         image[rows] = part
 
 
-def paint(points, second, names, rng):
-    """Pictures uint8 (n, SIZE, SIZE) of faces with the given keypoints.
+def paint(marks, rng, angle):
+    """Pictures uint8 (n, SIZE, SIZE) of faces.
 
-    points: (n, 15, 2) pixels; second: (n, 2, 2) base of the nose and middle of the mouth; names: of the 15 points;
-    rng: np.random.Generator, the source of all that the points leave open.
+    marks: (n, 17, 2) pixels, where the straight heads have them; angle: (n,) radians by which each is turned aside;
+    rng: np.random.Generator, the source of all that these leave open.
     """
-    t = Traits(rng, len(points))
-    f = Face(points, second, names, t)
+    t = Traits(rng, len(marks))
+    f = Face(marks, angle, t)
     shade, gloss = shine(f, t)
     skin, tone, streaks = skin_of(f, t), t.uniform(0.1, 0.85) ** 2, wisps(f, t)
     face = skin.copy()
     box = f.box(["nose_base"], 0.5)
     nostrils(face[box], f.cut(box), t)
-    on_some(face, beard, f, t, BEARD, tone, streaks)
-    on_some(face, moustache, f, t, MOUSTACHE, tone, streaks)
+    on(face, beard, f, t, t.rows(BEARD), tone, streaks)
+    on(face, moustache, f, t, t.rows(MOUSTACHE), tone, streaks)
     face = face * shade + gloss
     features(face, f, t, shade, tone)
     image = background(t)
     body(image, f, t, skin)
+    on(image, skull, f, t, np.flatnonzero(angle), tone, streaks)
     ears(image, f, t, skin)
     lay(image, face, f.mask)
     hair(image, f, t, tone, streaks)
-    on_some(image, glasses, f, t, GLASSES)
-    on_some(image, hat, f, t, HAT)
-    on_some(image, hand, f, t, HAND, skin)
+    on(image, glasses, f, t, t.rows(GLASSES))
+    on(image, hat, f, t, t.rows(HAT))
+    on(image, hand, f, t, t.rows(HAND), skin)
     return develop(image, t)
