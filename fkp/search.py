@@ -7,7 +7,7 @@ square is moved a little; what is none moves along.
 import numpy as np
 from PIL import Image
 
-from fkp.data.draw import MEAN
+from fkp.data.face_shapes import MEAN
 from fkp.keypoints import SIZE
 
 LOOKED_AT = 400               # pixels: photos are made so small first

@@ -5,7 +5,7 @@ from PIL import Image
 from scipy import ndimage
 
 from fkp import photo, search
-from fkp.data.draw import MEAN
+from fkp.data.face_shapes import MEAN
 
 DISC = 20   # pixels: the radius of the disc that stands for a mean face as large as a picture
 
