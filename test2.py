@@ -22,7 +22,7 @@ import load  # first: prepares Theano
 from fkp import Problem, cascade, cli, figures, files, nets, photo
 from fkp.cascade import report
 from fkp.faces import describe
-from fkp.keypoints import rms
+from fkp.keypoints import rms, turned
 from fkp.models import named
 
 import numpy as np
@@ -165,9 +165,11 @@ def choose(truth, random):
 
 
 def error_per_keypoint(points, truth):
-    """{keypoint: pixels}, where net and faces know it, and that over complete faces."""
+    """{keypoint: pixels}, where net and faces know it, those of straight and turned heads, and over complete faces."""
     error = points - truth
     each = {c[:-2]: rms(error[:, [i, i + 1]]) for i, c in enumerate(load.ALL_COLUMNS) if c.endswith("_x")}
+    aside = turned(truth)
+    each.update({"all, heads held straight": rms(error[~aside]), "all, heads turned aside": rms(error[aside])})
     each = {keypoint: value for keypoint, value in each.items() if np.isfinite(value)}
     return {**each, COMPLETE: rms(error[report.complete(truth)][:, :len(load.COLUMNS)])}
 

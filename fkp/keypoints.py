@@ -38,6 +38,7 @@ GROUPS = {
     "M": ["mouth_left_corner", "mouth_right_corner", "mouth_center_top_lip",
           "mouth_center_bottom_lip", "mouth_middle"],
 }
+ASIDE = 0.25  # distances between the eyes: a nose that is farther off their middle says that the head is turned
 
 
 def columns(keypoints):
@@ -135,6 +136,18 @@ def group_centres(points, group):
     points (n, full) or (n, all) in pixels.  A face with none of them gets NaN.
     """
     return nanmean(points[:, group_columns(group)].reshape(len(points), -1, 2), 1, empty=np.nan)
+
+
+def turned(points):
+    """Which heads are turned aside, bool (n,): their nose is off the middle of the eyes by over ASIDE.
+
+    points (n, all) in pixels; a face without both eyes or a nose is not said to be turned.
+    """
+    xy = points.reshape(len(points), -1, 2)
+    left, right, tip, base = (xy[:, ALL_COLUMNS.index(name + "_x") // 2]
+                              for name in ("left_eye_center", "right_eye_center", "nose_tip", "nose_base"))
+    across, nose = left - right, np.where(np.isnan(tip), base, tip) - (left + right) / 2
+    return np.abs((nose * across).sum(1)) > ASIDE * (across ** 2).sum(1)
 
 
 def mirror_group(group):

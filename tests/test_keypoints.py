@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fkp.data import draw
-from fkp.keypoints import merge_schemes
+from fkp.keypoints import merge_schemes, turned
 
 
 def labels(rows):
@@ -91,6 +91,18 @@ def test_a_group_is_looked_for_at_the_mean_of_its_known_points():
     points[0, index] = np.arange(10)
     points[1, index] = [1, 2] + [np.nan] * 8
     np.testing.assert_allclose(load.group_centres(points, "LE"), [[4, 5], [1, 2]])
+
+
+@pytest.mark.parametrize("tilt", [0, 30])
+@pytest.mark.parametrize("name, nose, aside", [
+    ("nose_tip", (48, 60), False), ("nose_tip", (59, 60), True), ("nose_tip", (37, 60), True),
+    ("nose_base", (55, 66), False), ("nose_base", (60, 66), True), ("mouth_middle", (60, 66), False)])
+def test_a_head_whose_nose_is_off_the_middle_of_the_eyes_is_turned(name, nose, aside, tilt):
+    points, cos, sin = np.full((1, 34), np.nan, np.float32), np.cos(np.deg2rad(tilt)), np.sin(np.deg2rad(tilt))
+    for point, (x, y) in {"left_eye_center": (68, 40), "right_eye_center": (28, 40), name: nose}.items():
+        points[0, load.ALL_COLUMNS.index(point + "_x")] = x * cos - y * sin
+        points[0, load.ALL_COLUMNS.index(point + "_y")] = x * sin + y * cos
+    assert turned(points).tolist() == [aside]
 
 
 def test_the_drawn_faces_know_the_same_keypoints():
