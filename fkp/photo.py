@@ -47,7 +47,7 @@ def in_words(box, boxes, found):
         return "%d face%s found by OpenCV" % (len(boxes), "s" * (len(boxes) > 1))
     why = "OpenCV, which would look for faces, is not installed" if boxes is None else "OpenCV found no face"
     if not found:
-        return "the whole photo, taken as one face (the net is sure of none; %s; --box x,y,w,h says where one is)" % why
+        return "the whole photo, taken as one face (the net is sure of none; %s; --box x,y,w,h says where)" % why
     places = " and ".join("%d,%d,%d,%d" % place for place in found)
     return "the face%s that the net found at %s (--box x,y,w,h says where another is)" % ("s" * (len(found) > 1), places)
 

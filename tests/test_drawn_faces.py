@@ -166,7 +166,8 @@ def test_a_turned_head_looks_aside_and_its_far_side_is_foreshortened(heads):
     side = np.sign(angle[np.abs(angle) > 0.6])
     nose = (x["nose_tip"] - (x["left_eye_center"] + x["right_eye_center"]) / 2)[0]
     assert (nose * side > 0).mean() > 0.97 and np.median(nose * side) > 8
-    left, right = (np.hypot(*(x[eye + "_outer_corner"] - x[eye + "_inner_corner"])) for eye in ("left_eye", "right_eye"))
+    left, right = (np.hypot(*(x[eye + "_outer_corner"] - x[eye + "_inner_corner"])) for eye in (
+        "left_eye", "right_eye"))
     far = np.where(side > 0, left / right, right / left)
     assert (far < 0.95).mean() > 0.9 and np.median(far) < 0.7
 

@@ -2,8 +2,9 @@
 
 Everything is done for a batch of n faces at once, pixel by pixel, in each face's own frame: origin midway between the
 eye centres, u along the line of the eyes towards the larger x, v down the face, unit = the distance between the eye
-centres (37 pixels or so) of the straight head: where it is turned aside, u is bent round it. Numbers in the code are lengths in units and greys from 0 (black) to 1 (white) unless a
-comment says otherwise.
+centres (37 pixels or so). On a head that is turned aside, u is bent round it (face_shapes.py), so that painters need
+not know. Numbers in the code are lengths in units and greys from 0 (black) to 1 (white) unless a comment says
+otherwise.
 """
 import copy
 import functools
