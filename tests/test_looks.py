@@ -6,7 +6,7 @@ import pytest
 from conftest import a_run
 
 from fkp.cascade import looks, predict
-from fkp.data.draw import MEAN
+from fkp.data.face_shapes import MEAN
 from fkp.warp import Warp
 
 WIDE = 20  # pixels: a white rectangle so wide and half as high stands for a face of the usual size

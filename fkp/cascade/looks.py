@@ -8,7 +8,7 @@ place and size, upright, and looked at once more.
 import numpy as np
 
 from fkp.augment import LEFT_EYE, RIGHT_EYE
-from fkp.data.draw import MEAN
+from fkp.data.face_shapes import MEAN
 from fkp.keypoints import COLUMNS, SIZE
 from fkp.warp import Warp
 
