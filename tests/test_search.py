@@ -1,11 +1,15 @@
 """Faces on a photo that do not fill it: found by the net alone, or not at all."""
+import load  # noqa: F401  first: prepares Theano
 import numpy as np
 import pytest
+import test2
 from PIL import Image
 from scipy import ndimage
 
-from fkp import photo, search
+from fkp import cli, photo, search
+from fkp.data import draw
 from fkp.data.face_shapes import MEAN
+from fkp.preprocess import preprocessed
 
 DISC = 20   # pixels: the radius of the disc that stands for a mean face as large as a picture
 
@@ -71,6 +75,16 @@ def test_the_photo_s_points_lie_on_the_face_that_was_found(tmp_path, monkeypatch
     _, squares, points, line = photo.predict(tmp_path / "a.png", None, answer, "plain")
     assert "the face that the net found at" in line and len(squares) == 1
     assert points.reshape(-1, 2) == pytest.approx((MEAN.reshape(-1, 2) - 48) * 90 / 96 + (80, 120), abs=2)
+
+
+def test_the_shipped_net_finds_a_drawn_face_off_the_middle():
+    images, points = draw.draw(1)
+    picture = Image.new("L", (400, 300), 128)
+    picture.paste(Image.fromarray(images[0]).resize((144, 144)), (240, 20))
+    predict, run = test2.predictor("net4", cli.SHIPPED)
+    found, = search.faces(picture, lambda faces: predict(preprocessed(faces, run.preprocess))[:, :30])
+    usual = search.around(points.reshape(1, 15, 2) * 1.5 + (240, 20))[0]
+    assert np.array(found[:3]) == pytest.approx(usual, abs=8)
 
 
 @pytest.mark.parametrize("size", [(8, 8), (300, 9), (12, 400)])
