@@ -4,7 +4,7 @@
     python net4.py --all-rows      # the incomplete rows as well
     python net4.py --augment       # heads turned, tilted, scaled, moved, relit
     python net4.py --tuned         # settings that learn faster
-    python net4.py --heatmaps --all-rows --augment --epochs 40   # best
+    python net4.py --heatmaps --all-rows --augment --epochs 60   # best
 
 Dropout keeps the wider net (16,561,502 parameters) from learning faces by
 heart.  The learning rate falls from 0.03 to 0.0001 while the momentum grows
@@ -17,7 +17,7 @@ down to 6 x 6 pixels see the whole of it, two steps back up to 24 x 24 join that
 with what was seen sharper, and the answer is where each keypoint's map is high.
 (Newell, Yang and Deng, "Stacked hourglass networks", ECCV 2016; the place by
 softmax as in Sun et al., "Integral human pose regression", ECCV 2018.)  It has
-a 50th of the parameters.  New for it: RiseAndFall, and the layers of fkp/layers.py.
+a 20th of the parameters.  New for it: RiseAndFall, and the layers of fkp/layers.py.
 """
 import load  # first: prepares Theano
 from fkp import augment as augmentation

@@ -35,7 +35,9 @@ def again(look, images):
            | (np.abs(tilt) > TILTED))  # unknown is not far
     if far.any():
         usual = Warp(-tilt[far], scale[far], middle[far], np.tile(USUAL_PLACE, (far.sum(), 1)))
-        points[far] = usual.undo(closer(look, usual.images(images[far])))
+        seen = closer(look, usual.images(images[far]))
+        upright = ~(np.abs(place(seen)[2]) > TILTED)  # what still seems tilted was not what it seemed
+        points[far] = np.where(upright[:, None], usual.undo(seen), points[far])
     return points
 
 
