@@ -149,7 +149,11 @@ def test_few_rows_say_that_they_follow_one_scheme_only(rows, said, drawn, capsys
 
 
 def test_nets_from_before_outputs_were_recorded_answer_all(tmp_path):
-    net = models.open_net(cli.SHIPPED / "net4.npz")
+    arrays = files.read_npz(cli.SHIPPED / "net4.npz")
+    header = files.untext(arrays["header"], tmp_path)
+    files.write_npz(tmp_path / "net4.npz", dict(arrays, header=files.text(
+        {key: value for key, value in header.items() if key not in ("taught", "validated")})))
+    net = models.open_net(tmp_path / "net4.npz")
     assert net.run_.taught is None and len(answered(net, np.zeros((1, 1, 96, 96), np.uint8))) == 34
 
 
