@@ -1,11 +1,9 @@
 """Specialists that train side by side: the same models, whatever the number of workers, and whatever becomes of them."""
 import argparse
-import contextlib
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 
 import load
@@ -217,19 +215,35 @@ def test_a_worker_whose_parent_was_killed_stops(tmp_path):
     assert workers.StopFile(tmp_path, int(gone)).caught == signal.SIGINT
 
 
-def test_interrupted_workers_go_on_to_the_bit(tasks_for, alone, tmp_path, monkeypatch):
-    engine = workers.engine
+class StopsInThirdEpoch(workers.StopFile):
+    """Interrupts the parent at the worker's third look, and waits for its answer."""
+    looks = 0
 
-    @contextlib.contextmanager
-    def interrupted(*args):
-        with engine(*args) as death:
-            threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
-            yield death
+    @property
+    def caught(self):
+        self.looks += 1
+        if self.looks == 3:
+            os.kill(self.parent, signal.SIGINT)
+            while not self.path.exists():
+                time.sleep(0.01)
+        return super().caught
+
+
+def train_and_interrupt(script, task, args, stop):
+    if task["path"].name == "net5-LE-38.npz":
+        stop = StopsInThirdEpoch(stop.path.parent, stop.parent)
+    return train_one(script, task, args, stop)
+
+
+train_one = workers.train_one
+
+
+def test_interrupted_workers_go_on_to_the_bit(tasks_for, alone, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(workers, "engine", interrupted)
+        patch.setattr(workers, "train_one", train_and_interrupt)
         with pytest.raises(KeyboardInterrupt):
             workers.train("net5", *tasks_for(tmp_path, 12))
-    assert list(tmp_path.glob("*.checkpoint.npz"))
+    assert (tmp_path / "net5-LE-38.checkpoint.npz").exists()
     tasks, args = tasks_for(tmp_path, 12, resume=True)
     workers.train("net5", tasks, args)
     assert_same(tasks, alone(12))
