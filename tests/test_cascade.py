@@ -158,5 +158,5 @@ def test_specialists_for_other_faces_than_level_1s_are_refused(tmp_path, monkeyp
     class Other:
         run_ = Run("net5", {}, {"drawn": True, "rows": 9}, 1)
     monkeypatch.setattr(models, "open_net", lambda path: Other if path.stem == "net5-N-38" else Net)
-    with pytest.raises(Problem, match=r"net5-N-38.npz: was trained on drawn faces \(9 rows, None\), and net4.npz on training.csv"):
+    with pytest.raises(Problem, match=r"N-38.npz: was trained on drawn faces \(9 rows, None\), and net4.npz on training.csv"):
         cascade.Cascade(tmp_path).add_specialists()

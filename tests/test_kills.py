@@ -78,8 +78,8 @@ def killing(a, b):
 os.replace = killing
 """ % name
     options = ["--epochs", "6", "--data", str(folder), "--models"]
-    ends = [subprocess.run([sys.executable, "-c", code, *options, str(tmp_path / target), *resume], cwd=ROOT, capture_output=True,
-                           timeout=300).returncode
+    ends = [subprocess.run([sys.executable, "-c", code, *options, str(tmp_path / target), *resume], cwd=ROOT,
+                           capture_output=True, timeout=300).returncode
             for target, code, *resume in (("whole", DRIVER), ("killed", killer + DRIVER), ("killed", DRIVER, "--force"))]
     assert ends == [0, -9, 0]
     assert_same_run(tmp_path / "whole" / "net2.npz", tmp_path / "killed" / "net2.npz")

@@ -19,13 +19,18 @@ from fkp.cascade import predict
 pytestmark = pytest.mark.slow
 
 
+def arguments(folder, epochs, **options):
+    """What net5.py's command line would give."""
+    return argparse.Namespace(**{**dict(models=folder, epochs=epochs, seed=1, augment=False, tuned=False, heatmaps=False,
+                                        preprocess="plain", rows=None, precision="float32", jobs=2, scheduler=None,
+                                        resume=False, force=False), **options})
+
+
 @pytest.fixture(scope="module")
 def tasks_for(drawn):
     """A function: (folder, epochs) -> what net5.train_level has to train on drawn faces, and its options."""
     def prepare(folder, epochs, **options):
-        args = argparse.Namespace(**{**dict(models=folder, epochs=epochs, seed=1, augment=False, tuned=False, heatmaps=False,
-                                            preprocess="plain", rows=None, precision="float32", jobs=2, scheduler=None, resume=False, force=False),
-                                     **options})
+        args = arguments(folder, epochs, **options)
         seen = np.full((len(drawn.images), 34), 48, np.float32)
         return [net5.task(group, 2, seen, drawn, drawn.images, args) for group in ("LE", "N")], args
     return prepare
@@ -170,8 +175,7 @@ def test_net5_goes_on_at_the_specialist_where_it_stopped(drawn, tmp_path, monkey
     seen = np.full((len(drawn.images), 34), 48, np.float32)
 
     def train(name, resume=False):
-        args = argparse.Namespace(models=tmp_path / name, epochs=4, seed=1, augment=True, tuned=False, heatmaps=False,
-                                  preprocess="plain", rows=None, precision="float32", jobs=1, scheduler=None, resume=resume, force=False)
+        args = arguments(tmp_path / name, 4, augment=True, jobs=1, resume=resume)
         return net5.train_level(2, seen, drawn, drawn.images, args)
 
     def states():

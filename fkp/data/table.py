@@ -22,8 +22,8 @@ SEPARATORS = (b",", b";", b"\t", b"|", b" ")  # the first is Kaggle's; quotes pr
 # What programs write where a label is missing.
 MISSING = {b"", b"na", b"n/a", b"#n/a", b"<na>", b"nan", b"-nan", b"null", b"none", b"nil", b"-", b"--", b"?", b"."}
 # What they call the row numbers that they put beside a table.
-_INDEX = re.compile(r"\s*(unnamed: ?\d+(\.\d+)*(_level_\d+)?|index|level_\d+|row([._ ]?(names?|id|number))?|id|nr|no|#|x)?\s*",
-                    re.I)
+_INDEX = re.compile(r"\s*(unnamed: ?\d+(\.\d+)*(_level_\d+)?|index|level_\d+|row([._ ]?(names?|id|number))?"
+                    r"|id|nr|no|#|x)?\s*", re.I)
 _BEFORE_HEADER = re.compile(rb'(\xef\xbb\xbf)?("?sep=."?|#[^,;\t|\n]*)?\s*\n')  # nothing, a note to Excel, a comment
 _NUMBER = re.compile(rb"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
