@@ -15,7 +15,9 @@ GEOMETRIES = [
     Geometry(stride=(2, 3)), Geometry("half", (2, 1)), Geometry("full", (1, 2), flip=False), Geometry(flip=False),
     Geometry("valid", dilation=(2, 1)), Geometry("half", (2, 2), (1, 2)), Geometry((4, 5)),
 ]
-SHAPES = [(3, 2, 9, 8, 5, 3, 2), (4, 16, 7, 7, 32, 3, 3), (2, 1, 12, 11, 6, 5, 5), (9, 20, 6, 6, 50, 1, 1)]
+SHAPES = [(3, 2, 9, 8, 5, 3, 2), (4, 16, 7, 7, 32, 3, 3), (2, 1, 12, 11, 6, 5, 5), (9, 20, 6, 6, 50, 1, 1),
+          (3, 6, 9, 8, 1, 3, 3), (4, 16, 12, 15, 1, 4, 5), (5, 37, 7, 5, 1, 1, 1)]  # one output channel: a way of its own
+ONE = (37, 16, 13, 14, 1, 3, 3)
 
 
 def both(build, expression, *arrays):
@@ -127,9 +129,10 @@ def strided(array):
     return wide[..., ::-2]
 
 
+@pytest.mark.parametrize("shape", [SHAPES[1], ONE], ids=str)
 @pytest.mark.parametrize("activation", [1.0, "tanh"])
-def test_strided_memory_gives_the_same(activation):
-    x, weights, bias = arrays(*SHAPES[1])
+def test_strided_memory_gives_the_same(activation, shape):
+    x, weights, bias = arrays(*shape)
     op = ops.Convolution(activation=activation)
     (y,) = run(op, x, weights, bias)
     np.testing.assert_array_equal(run(op, *map(strided, (x, weights, bias)))[0], y)
@@ -139,10 +142,11 @@ def test_strided_memory_gives_the_same(activation):
         np.testing.assert_array_equal(found, expected)
 
 
-def test_an_empty_batch_has_an_empty_output_and_no_gradient():
-    x, weights, bias = arrays(0, *SHAPES[0][1:])
+@pytest.mark.parametrize("shape, plane", [(SHAPES[0], (5, 7, 7)), (ONE, (1, 11, 12))], ids=str)
+def test_an_empty_batch_has_an_empty_output_and_no_gradient(shape, plane):
+    x, weights, bias = arrays(0, *shape[1:])
     (y,) = run(ops.Convolution(), x, weights, bias)
-    assert y.shape == (0, 5, 7, 7)
+    assert y.shape == (0, *plane)
     gx, gweights, gbias = run(ops.ConvolutionGradient(), x, weights, bias, y, y)
     assert gx.shape == x.shape and not gweights.any() and not gbias.any()
     assert gweights.shape == weights.shape and gbias.shape == bias.shape
@@ -185,17 +189,18 @@ def test_many_images_give_what_each_alone_does(geometry, shape):
         close(found, expected, 1e-5)
 
 
-def test_where_a_wide_image_is_constant_its_output_is_too():
+@pytest.mark.parametrize("shape", [WIDE, ONE], ids=str)
+def test_where_a_wide_image_is_constant_its_output_is_too(shape):
     """So that ties in a pool behind stay ties."""
-    x, weights = np.full((12, 16, 22, 22), 0.3, np.float32), arrays(*WIDE)[1]
+    x, weights = np.full((12, 16, 22, 22), 0.3, np.float32), arrays(*shape)[1]
     (y,) = run(ops.Convolution(), x, weights)
     assert (y == y[:1, :, :1, :1]).all()
 
 
-@pytest.mark.parametrize("shape, plane", [((37, *SHAPES[1][1:]), (5, 5)), (WIDE, (19, 20))], ids=str)
-def test_the_sums_do_not_depend_on_the_threads(set_threads, shape, plane):
+@pytest.mark.parametrize("shape", [(37, *SHAPES[1][1:]), WIDE, ONE], ids=str)
+def test_the_sums_do_not_depend_on_the_threads(set_threads, shape):
     x, weights, bias = arrays(*shape)
-    gy, results = numbers(len(x), 32, *plane), []
+    gy, results = numbers(len(x), len(weights), *Geometry().output(x.shape[2:], weights.shape[2:])), []
     for threads in (1, 2, 5):
         set_threads(threads)
         results.append(run(ops.Convolution(), x, weights) + run(ops.ConvolutionGradient(), x, weights, bias, gy, gy))

@@ -224,9 +224,9 @@ def test_the_inputs_gradient_is_left_out_where_nobody_wants_it():
 GEOMETRIES = [ops.Geometry("half"), ops.Geometry("full", (2, 1)), ops.Geometry(((1, 0), (0, 2)), flip=False)]
 
 
-@pytest.mark.parametrize("filters", [6, 8, 20, 30, 50, 100])
+@pytest.mark.parametrize("channels, filters", [(6, 1), (1, 6), (1, 8), (1, 20), (1, 30), (1, 50), (1, 100)])
 @pytest.mark.parametrize("geometry", GEOMETRIES, ids=str)
-def test_any_geometry_and_number_of_filters_is_theanos(geometry, filters):
+def test_any_geometry_and_number_of_filters_is_theanos(geometry, channels, filters):
     x, w, b, weights = [T.TensorType(dtype="float32", broadcastable=[False] * ndim)() for ndim in (4, 4, 1, 4)]
     ours = ops.Stage(geometry)(x, w, b)[0]
     theirs = pool_2d(T.nnet.relu(T.nnet.conv2d(
@@ -234,7 +234,7 @@ def test_any_geometry_and_number_of_filters_is_theanos(geometry, filters):
         + b.dimshuffle("x", 0, "x", "x")), (2, 2), ignore_border=True)
     found, expected = [theano.function([x, w, b, weights], [y, *T.grad((y * weights).sum(), [x, w, b])])
                        for y in (ours, theirs)]
-    arrays = numbers(3, 1, 13, 12, seed=1), numbers(filters, 1, 5, 3, seed=2), numbers(filters, seed=3)
+    arrays = numbers(3, channels, 13, 12, seed=1), numbers(filters, channels, 5, 3, seed=2), numbers(filters, seed=3)
     height, width = [size // 2 for size in geometry.output((13, 12), (5, 3))]
     for one, other in zip(*[function(*arrays, numbers(3, filters, height, width)) for function in (found, expected)]):
         close(one, other)

@@ -16,6 +16,13 @@ namespace fkp {
 
 constexpr int LANES = 16;
 
+// Without AVX-512 there are too few registers for loops that keep many vectors: oneDNN's kernels are the better then.
+#ifdef __AVX512F__
+constexpr bool AVX512 = true;
+#else
+constexpr bool AVX512 = false;
+#endif
+
 // GCC's vectors: one AVX-512 register, or two of AVX2.
 typedef float Floats __attribute__((vector_size(4 * LANES)));
 typedef int32_t Ints __attribute__((vector_size(4 * LANES)));
@@ -61,6 +68,19 @@ template <class Vector, class Element> inline Vector load(const Element* from, i
 template <class Vector, class Element> inline void store(Element* to, const Vector& lanes, int count) {
     if (count == LANES) std::memcpy(to, &lanes, sizeof lanes);
     else store_some(to, lanes, count);
+}
+
+// The sum of all lanes, by halves.
+inline float total(const Floats& lanes) {
+    typedef float Eight __attribute__((vector_size(32)));
+    typedef float Four __attribute__((vector_size(16)));
+    Eight halves[2];
+    std::memcpy(halves, &lanes, sizeof lanes);
+    const Eight eight = halves[0] + halves[1];
+    Four quarters[2];
+    std::memcpy(quarters, &eight, sizeof eight);
+    const Four four = quarters[0] + quarters[1];
+    return (four[0] + four[2]) + (four[1] + four[3]);
 }
 
 // bfloat16 is the upper half of a float32; rounding is to nearest, ties to even, and NaN stays NaN.

@@ -1,9 +1,10 @@
-// Convolution + bias + activation, and as one stage with 2x2 max-pool and dropout behind it, forward and backward, a few
-// images at a time, so that everything between the input and the output stays in a core's cache.
+// Convolution + bias + activation, and as one stage with 2x2 max-pool and dropout behind it, forward and backward, a
+// few images at a time, so that everything between the input and the output stays in a core's cache.
 #include <omp.h>
 #include <vector>
 #include "activation.h"
 #include "kernels.h"
+#include "one_channel.h"
 #include "pool.h"
 #include "signals.h"
 #include "winograd.h"
@@ -50,15 +51,15 @@ int64_t piece(const Shape& s) {
 // Is Winograd's way sooner?  It needs whole vectors of channels, and enough tiles for the kernel's transform to pay.
 // Without AMX it is sooner than bfloat16 as well, and more exact.
 bool by_winograd(const Shape& s) {
-    const auto all = [](const auto& numbers, auto is) { return std::all_of(std::begin(numbers), std::end(numbers), is); };
+    const auto all = [](const auto& some, auto is) { return std::all_of(std::begin(some), std::end(some), is); };
     const auto one = [](int64_t number) { return number == 1; };
-    return WINOGRAD && !(s.bf16 && amx()) && s.rows == 3 && s.columns == 3 && all(s.stride, one) && all(s.dilation, one) &&
-           all(s.pad, [](int64_t pad) { return pad <= 2; }) && s.in >= LANES && s.out >= LANES &&
-           s.images * s.out_height() * s.out_width() >= 4096;
+    return AVX512 && !(s.bf16 && amx()) && s.rows == 3 && s.columns == 3 && all(s.stride, one) &&
+           all(s.dilation, one) && all(s.pad, [](int64_t pad) { return pad <= 2; }) && s.in >= LANES &&
+           s.out >= LANES && s.images * s.out_height() * s.out_width() >= 4096;
 }
 
 // Are images and planes read as bfloat16?  It has no fast kernel for a few channels.
-bool half(const Shape& s) { return s.bf16 && s.in >= 8 && !by_winograd(s); }
+bool half(const Shape& s) { return s.bf16 && s.in >= 8 && !by_winograd(s) && !one_channel(s); }
 
 // The pieces that a batch is cut into.
 struct Pieces {
@@ -109,6 +110,13 @@ void flip(const Convolution& c, const float* from, float* to) {
         for (int64_t i = 0; i < area; ++i) to[k * area + i] = from[k * area + (c.flip ? area - 1 - i : i)];
 }
 
+// Calls work(place, weight) for each number of a kernel with one output channel: where it lies in one_channel.h's order
+// and in Theano's.
+template <class F> void each_weight(const Convolution& c, F work) {
+    const int64_t in = c.shape.in, area = c.shape.rows * c.shape.columns;
+    for (int64_t i = 0; i < in * area; ++i) work((c.flip ? area - 1 - i % area : i % area) * in + i / area, i);
+}
+
 memory::desc plain(const Shape& s) {
     return memory::desc({s.out, s.in, s.rows, s.columns}, memory::data_type::f32, memory::format_tag::oihw);
 }
@@ -120,18 +128,15 @@ Correlation correlation(const Shape& s, int64_t images) {
 // What a piece's images become with the kernel (FORWARD), or the gradient of its planes (BACKWARD_DATA).
 class Through {
 public:
-    Through(Kind kind, const Convolution& c, const Pieces& pieces) : c_(c), pieces_(pieces), back_(kind == BACKWARD_DATA) {
-        if (by_winograd(c.shape)) transform();
+    Through(Kind kind, const Convolution& c, const Pieces& pieces)
+        : c_(c), pieces_(pieces), back_(kind == BACKWARD_DATA) {
+        if (kind == FORWARD && one_channel(c.shape)) turn();
+        else if (by_winograd(c.shape)) transform();
         else pack(kind);
     }
 
     void run(int64_t images, const void* from, float* to, const dnnl::stream& stream) const {
-        if (!kernels_) {
-            Correlation forward = correlation(c_.shape, images);
-            const Correlation back = {images, forward.out, forward.in, 2 - forward.above, 2 - forward.left};
-            return correlate(back_ ? back : forward, static_cast<const float*>(from), winograd_,
-                             back_ ? nullptr : c_.bias, to);
-        }
+        if (!kernels_) return by_own(images, static_cast<const float*>(from), to);
         const Kernel& k = kernels_->of(images, pieces_);
         const memory& weights = &k == kernels_->whole.get() ? whole_ : tail_;
         if (back_)
@@ -143,13 +148,26 @@ public:
     }
 
 private:
+    void by_own(int64_t images, const float* from, float* to) const {
+        if (one_channel(c_.shape))
+            return correlate_one(c_.shape, images, from, kernel_, c_.bias ? *c_.bias : 0.f, to);
+        const Correlation forward = correlation(c_.shape, images);
+        const Correlation back = {images, forward.out, forward.in, 2 - forward.above, 2 - forward.left};
+        correlate(back_ ? back : forward, from, kernel_, back_ ? nullptr : c_.bias, to);
+    }
+
+    void turn() {
+        kernel_ = room().kernel.of<float>(c_.shape.in * c_.shape.rows * c_.shape.columns);
+        each_weight(c_, [&](int64_t place, int64_t weight) { kernel_[place] = c_.weights[weight]; });
+    }
+
     void transform() {
         const int64_t in = c_.shape.in, out = c_.shape.out;
-        winograd_ = room().kernel.of<float>(kernel_numbers(in, out));
+        kernel_ = room().kernel.of<float>(kernel_numbers(in, out));
         const bool reversed = back_ != (c_.flip != 0);
         transform_kernels(back_ ? out : in, back_ ? in : out, [&](int64_t from, int64_t to, int place) {
             return c_.weights[((back_ ? from : to) * in + (back_ ? to : from)) * 9 + (reversed ? 8 - place : place)];
-        }, winograd_);
+        }, kernel_);
     }
 
     void pack(Kind kind) {
@@ -175,9 +193,9 @@ private:
     const Convolution& c_;
     const Pieces& pieces_;
     const bool back_;
-    std::unique_ptr<Kernels> kernels_;  // null: Winograd's way
+    std::unique_ptr<Kernels> kernels_;  // null: not oneDNN's way
     memory whole_, tail_, bias_;        // the kernel in the layouts that oneDNN's kernels want
-    float* winograd_;                   // or transformed
+    float* kernel_;                     // or as the other ways do
     std::vector<float> zeros_;
 };
 
@@ -250,13 +268,22 @@ void forward(const Convolution& c) {
 
 // gz = gy dy/dz, and its sums.
 template <class T> void activation_backward(const Convolution& c, const float* gy, const float* y, T* gz, float* gb) {
-    const int64_t channels = c.shape.out;
-    for (int64_t i = 0; i < c.plane().numbers(); i += channels)
+    const int64_t channels = c.shape.out, numbers = c.plane().numbers();
+    const auto gradient = [&](int64_t i, int count) {
+        Floats g = load<Floats>(gy + i, count);
+        if (!c.curve.linear()) g *= derivative(load<Floats>(y + i, count), c.curve);
+        if (static_cast<const void*>(gz) != gy) narrow(gz + i, g, count);
+        return g;
+    };
+    if (channels == 1) {  // the lanes are pixels
+        Floats sum = {};
+        vectors(numbers, [&](int64_t i, int count) { sum += gradient(i, count); });
+        *gb += total(sum);
+        return;
+    }
+    for (int64_t i = 0; i < numbers; i += channels)
         vectors(channels, [&](int64_t lane, int count) {
-            Floats g = load<Floats>(gy + i + lane, count);
-            if (!c.curve.linear()) g *= derivative(load<Floats>(y + i + lane, count), c.curve);
-            if (static_cast<const void*>(gz) != gy) narrow(gz + i + lane, g, count);
-            store(gb + lane, load<Floats>(gb + lane, count) + g, count);
+            store(gb + lane, load<Floats>(gb + lane, count) + gradient(i + lane, count), count);
         });
 }
 
@@ -291,24 +318,26 @@ const void* plane_gradient(const Convolution& c, int64_t first, int64_t count, f
     return gz;
 }
 
-// The kernel's gradient, summed up over pieces in the layout that oneDNN writes, or over Winograd's transformed ones.
+// The kernel's gradient, summed up over pieces: in the layout that oneDNN writes, or as the other ways have it.
 class KernelGradient {
 public:
     KernelGradient(const Convolution& c, const Pieces& pieces) : c_(c), pieces_(pieces) {
-        if (by_winograd(c.shape)) return;
+        if (one_channel(c.shape) || by_winograd(c.shape)) return;
         kernels_.reset(new Kernels(BACKWARD_WEIGHTS, c.shape, pieces));
         if (kernels_->tail->weights != kernels_->whole->weights)
             throw std::logic_error("oneDNN lays out the kernel's gradient differently for " + c.shape.text());
     }
 
     int64_t numbers() const {
-        return kernels_ ? int64_t(kernels_->whole->weights.get_size() / sizeof(float)) : kernel_numbers(c_.shape.in, c_.shape.out);
+        const Shape& s = c_.shape;
+        if (kernels_) return int64_t(kernels_->whole->weights.get_size() / sizeof(float));
+        return one_channel(s) ? s.in * s.rows * s.columns : kernel_numbers(s.in, s.out);
     }
 
     void add(int64_t images, const void* x, const void* gz, float* sums, const dnnl::stream& stream) const {
-        if (!kernels_)
-            return correlate_weights(correlation(c_.shape, images), static_cast<const float*>(x),
-                                     static_cast<const float*>(gz), sums);
+        const float *from = static_cast<const float*>(x), *gradient = static_cast<const float*>(gz);
+        if (one_channel(c_.shape)) return correlate_weights_one(c_.shape, images, from, gradient, sums);
+        if (!kernels_) return correlate_weights(correlation(c_.shape, images), from, gradient, sums);
         const Kernel& k = kernels_->of(images, pieces_);
         const int64_t count = numbers();
         float* gw = room().weights.of<float>(count);
@@ -319,6 +348,8 @@ public:
 
     // Turns the sums back to Theano's kernel.
     void write(const float* sums) const {
+        if (one_channel(c_.shape))
+            return each_weight(c_, [&](int64_t place, int64_t weight) { c_.gweights[weight] = sums[place]; });
         if (!kernels_)
             return kernel_gradients(c_.shape.in, c_.shape.out, sums, [&](int64_t i, int64_t o, int place, float g) {
                 c_.gweights[(o * c_.shape.in + i) * 9 + (c_.flip ? 8 - place : place)] = g;
@@ -334,7 +365,7 @@ public:
 private:
     const Convolution& c_;
     const Pieces& pieces_;
-    std::unique_ptr<Kernels> kernels_;  // null: Winograd's way
+    std::unique_ptr<Kernels> kernels_;  // null: not oneDNN's way
 };
 
 // Adds parts of `numbers` sums up, always in the same order, into the first.

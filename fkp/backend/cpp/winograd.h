@@ -8,12 +8,6 @@
 
 namespace fkp {
 
-#ifdef __AVX512F__
-constexpr bool WINOGRAD = true;
-#else
-constexpr bool WINOGRAD = false;  // too few registers
-#endif
-
 // Kernels of 3x3 correlated with dense channels-last images, one pixel after the other.
 struct Correlation {
     int64_t images;
