@@ -103,16 +103,38 @@ def to_bfloat16(x):
     return ((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).view(np.float32).astype(np.float64)
 
 
-@pytest.mark.skipif(start.reason is None and native.LIBRARY.fkp_isa() & start.BF16 != start.BF16,
-                    reason="this processor has no bfloat16")
+has_bfloat16 = pytest.mark.skipif(start.reason is None and native.LIBRARY.fkp_isa() & start.BF16 != start.BF16,
+                                  reason="this processor has no bfloat16")
+
+
+@has_bfloat16
 @pytest.mark.parametrize("rows, inputs, units", [(1, 3, 5), (128, 1000, 30), (7, 33, 1), (64, 500, 257)])
 def test_in_bfloat16_the_factors_are_rounded_to_nearest_and_the_sums_are_exact(rows, inputs, units):
     x, weights, gy = numbers(rows, inputs), numbers(inputs, units, seed=2), numbers(rows, units, seed=4)
     x[0, 0] = np.uint32(0x3F808000).view(np.float32)  # half way between two: rounded to the even one
     inputs, gradient = [T.matrix(), T.matrix(), T.vector()], T.matrix()
-    y = ops.Dense(activation.LINEAR, bf16=True)(*inputs)
+    y, _ = ops.Dense(activation.LINEAR, bf16=True)(*inputs)
     function = theano.function([*inputs, gradient], [y, *T.grad(None, inputs[:2], known_grads={y: gradient})])
     found = function(x, weights, np.zeros(units, np.float32), gy)
     a, b, g = map(to_bfloat16, (x, weights, gy))
     for ours, exact, sums in zip(found, (a @ b, g @ b.T, a.T @ g), (abs(a) @ abs(b), abs(g) @ abs(b.T), abs(a.T) @ abs(g))):
         assert (abs(ours - exact) <= 1e-5 * sums + 1e-30).all()
+
+
+@has_bfloat16
+@pytest.mark.parametrize("shared", [True, False], ids=["layer's numbers", "gradient's own"])
+def test_the_gradient_takes_the_bfloat16_weights_of_its_own_call(shared, monkeypatch):
+    """Rounded once for both products, and anew after an update, a `set_value` or another function's update."""
+    if not shared:
+        monkeypatch.setattr(native.LIBRARY, "fkp_dense_takes_half", lambda: 0)  # as with AMX
+    x, gy, kept = numbers(64, 40), numbers(64, 257, seed=4), theano.shared(numbers(40, 257, seed=2))
+    image, gradient = T.matrix(), T.matrix()
+    y = ops.Dense(activation.LINEAR, bf16=True)(image, kept, T.zeros((257,)))[0]
+    gx, gweights = T.grad(None, [image, kept], known_grads={y: gradient})
+    train = theano.function([image, gradient], gx, updates=[(kept, kept - gweights)])
+    other = theano.function([], [], updates=[(kept, -kept)])
+    for change in (lambda: None, lambda: kept.set_value(numbers(40, 257, seed=7)), other):
+        change()
+        weights = kept.get_value()
+        close(train(x, gy), to_bfloat16(gy) @ to_bfloat16(weights).T, 1e-5)
+        assert not np.array_equal(kept.get_value(), weights)

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <vector>
 #include "activation.h"
+#include "kernels.h"
 #include "multiply.h"
 #include "philox.h"
 
@@ -14,6 +15,7 @@ struct Dense {
     const float *x, *weights, *bias;  // rows x in, in x out, out
     const uint32_t* state;            // Philox: key, key, call, call
     float* y;                         // rows x out; the way back reads it
+    bfloat16* half;                   // the weights in bfloat16, made on the way forward; null: not wanted, not there
     const float* gy;
     float *gx, *gweights, *gbias;     // null: not wanted
 };
@@ -42,7 +44,8 @@ void finish_row(const Dense& d, int64_t row, uint16_t* draws) {
 }
 
 void forward(const Dense& d) {
-    multiply({false, false, d.rows, d.out, d.in, d.x, d.weights, d.y, d.bf16 != 0});
+    if (d.half) round(d.weights, d.in * d.out, d.half);
+    multiply({false, false, d.rows, d.out, d.in, d.x, d.weights, d.y, d.bf16 != 0, d.half});
     FirstError error;
 #pragma omp parallel if (d.rows * d.out > SMALL)
     error.guard([&] {
@@ -80,7 +83,7 @@ void backward(const Dense& d) {
     static thread_local Scratch scratch;
     const float* gz = before_activation(d, scratch);
     if (d.gbias) sum_rows(gz, d.rows, d.out, d.gbias);
-    if (d.gx) multiply({false, true, d.rows, d.in, d.out, gz, d.weights, d.gx, d.bf16 != 0});
+    if (d.gx) multiply({false, true, d.rows, d.in, d.out, gz, d.weights, d.gx, d.bf16 != 0, d.half});
     if (d.gweights) multiply({true, false, d.in, d.out, d.rows, d.x, gz, d.gweights, d.bf16 != 0});
 }
 
@@ -90,6 +93,8 @@ void backward(const Dense& d) {
 extern "C" {
 
 extern const int64_t fkp_dense_size = sizeof(fkp::Dense);
+
+int fkp_dense_takes_half() { return !fkp::amx(); }
 
 const char* fkp_dense_forward(const fkp::Dense* d) {
     return fkp::reason([&] { fkp::forward(*d); });

@@ -1,5 +1,4 @@
 #include "multiply.h"
-#include "common.h"
 #include "kernels.h"
 #include "signals.h"
 #include <omp.h>
@@ -137,14 +136,15 @@ void in_float32(const Product& p) {
           p.transpose_b ? p.k : p.n, 0.f, p.c, p.n);
 }
 
-// A factor as the product takes it: in place, or rounded into `room`.
-memory factor(const float* from, const memory::desc& wanted, bool transposed, Scratch& room, dnnl::stream& stream) {
+// A factor as the product takes it: in place, or rounded, where nobody has it so, into `room`.
+memory factor(const float* from, const bfloat16* half, const memory::desc& wanted, Scratch& room) {
     if (wanted.get_data_type() == Type::f32) return memory(wanted, engine(), const_cast<float*>(from));
-    const memory::dims dims = wanted.get_dims();
-    memory exact(matrix(dims[0], dims[1], transposed, Type::f32), engine(), const_cast<float*>(from));
-    memory rounded(wanted, engine(), room.bytes(wanted.get_size()));
-    dnnl::reorder(exact, rounded).execute(stream, exact, rounded);
-    return rounded;
+    if (!half) {
+        const int64_t count = wanted.get_size() / sizeof(bfloat16);
+        round(from, count, room.of<bfloat16>(count));
+        half = room.of<bfloat16>(count);
+    }
+    return memory(wanted, engine(), const_cast<bfloat16*>(half));
 }
 
 // With AMX oneDNN rounds the factors itself as it multiplies (`fpmath_mode`), sooner than a pass before; without, it
@@ -157,8 +157,8 @@ void in_bfloat16(const Product& p) {
     const auto found = described(p, amx() ? Type::f32 : Type::bf16, attributes);
     if (!brg(found)) return in_float32(p);  // see signals.h
     dnnl::stream stream(engine());
-    dnnl::matmul(found).execute(stream, {{DNNL_ARG_SRC, factor(p.a, found.src_desc(), p.transpose_a, a, stream)},
-                                         {DNNL_ARG_WEIGHTS, factor(p.b, found.weights_desc(), p.transpose_b, b, stream)},
+    dnnl::matmul(found).execute(stream, {{DNNL_ARG_SRC, factor(p.a, nullptr, found.src_desc(), a)},
+                                         {DNNL_ARG_WEIGHTS, factor(p.b, p.half, found.weights_desc(), b)},
                                          {DNNL_ARG_DST, memory(found.dst_desc(), engine(), p.c)}});
     stream.wait();
 }
@@ -168,6 +168,14 @@ std::string shape(int64_t rows, int64_t columns) {
 }
 
 }  // namespace
+
+void round(const float* from, int64_t count, bfloat16* to) {
+    const auto all = [count](Type type) { return memory::desc({count}, type, memory::dims{1}); };
+    memory exact(all(Type::f32), engine(), const_cast<float*>(from)), rounded(all(Type::bf16), engine(), to);
+    dnnl::stream stream(engine());
+    dnnl::reorder(exact, rounded).execute(stream, exact, rounded);
+    stream.wait();
+}
 
 void multiply(const Product& p) {
     if (!p.m || !p.n) return;

@@ -1,6 +1,6 @@
 // Matrix products: oneDNN's, in float32 or bfloat16.
 #pragma once
-#include <cstdint>
+#include "common.h"
 
 namespace fkp {
 
@@ -10,9 +10,13 @@ struct Product {
     int64_t m, n, k;
     const float *a, *b;
     float* c;
-    bool bf16;  // multiply in bfloat16, add in float32
+    bool bf16;                       // multiply in bfloat16, add in float32
+    const bfloat16* half = nullptr;  // b in bfloat16, where somebody has it
 };
 
 void multiply(const Product& product);
+
+// To bfloat16.
+void round(const float* from, int64_t count, bfloat16* to);
 
 }  // namespace fkp

@@ -6,6 +6,7 @@ import theano.tensor as T
 from theano.gof import Apply
 from theano.gradient import DisconnectedType
 
+from . import native
 from .activation import RECTIFIER, Curve, expression
 from .derivatives import ByTheano, GradientByTheano
 from .native import NUMBER, POINTER, Call, Prepared, address, call, dense_array, next_state, room, scale_of
@@ -15,7 +16,8 @@ class DenseCall(Call):
     """`struct Dense` of dense.cpp."""
     size_name = "fkp_dense_size"
     _fields_ = ([(name, NUMBER) for name in ["rows", "in_", "out", "threshold", "bf16"]] + [("curve", Curve)]
-                + [(name, POINTER) for name in ["x", "weights", "bias", "state", "y", "gy", "gx", "gweights", "gbias"]])
+                + [(name, POINTER) for name in ["x", "weights", "bias", "state", "y", "half", "gy", "gx", "gweights",
+                                              "gbias"]])
 
 
 class Layered(Prepared):
@@ -45,8 +47,9 @@ class Dense(ByTheano, Layered):
     """activation(x W + b), with dropout if asked for.
 
     x: (n, ...), flattened behind the first axis, W: (d, k), b: (k,), state
-    (with dropout): 4 uint32.  Returns y: (n, k) and, with dropout, the
-    generator's next state.
+    (with dropout): 4 uint32.  Returns y: (n, k); with bf16, W in bfloat16, for
+    the gradient (empty where nobody wants it, and with AMX, where products take
+    float32 and round it themselves); with dropout, the generator's next state.
     """
 
     def make_node(self, x, weights, bias, *state):
@@ -54,10 +57,11 @@ class Dense(ByTheano, Layered):
         if [v.dtype for v in inputs] != ["float32"] * 3 or inputs[0].ndim < 2 or [v.ndim for v in inputs[1:]] != [2, 1]:
             raise TypeError("Dense takes float32 with 2 or more, 2 and 1 dimensions, not %s" % [v.type for v in inputs])
         pattern = [inputs[0].broadcastable[0], inputs[1].broadcastable[1]]
-        return Apply(self, [*inputs, *state], [T.TensorType("float32", pattern)(), *(v.type() for v in state)])
+        half = [T.TensorType("uint16", [False, False])()] * self.bf16
+        return Apply(self, [*inputs, *state], [T.TensorType("float32", pattern)(), *half, *(v.type() for v in state)])
 
     def infer_shape(self, node, shapes):
-        return [(shapes[0][0], shapes[1][1])] + list(shapes[3:])
+        return [(shapes[0][0], shapes[1][1]), *[shapes[1]] * self.bf16, *shapes[3:]]
 
     def compute(self, inputs, outputs, wanted):
         x, weights, bias = [dense_array(v) for v in inputs[:3]]
@@ -65,9 +69,13 @@ class Dense(ByTheano, Layered):
         if bias.shape != weights.shape[1:]:
             raise ValueError("a bias of shape %s does not fit weights of shape %s" % (bias.shape, weights.shape))
         d.bias, d.y = address(bias), address(room(outputs[0], (d.rows, d.out)))
+        if self.bf16:
+            takes = wanted[1] and native.LIBRARY.fkp_dense_takes_half()
+            half = room(outputs[1], weights.shape if takes else (0, 0), "uint16")
+            d.half = address(half) if half.size else None
         if self.threshold:
             d.state = address(inputs[3])
-            outputs[1][0] = next_state(inputs[3])
+            outputs[-1][0] = next_state(inputs[3])
         call("fkp_dense_forward", d, x, weights)
 
     def connection_pattern(self, node):
@@ -75,18 +83,19 @@ class Dense(ByTheano, Layered):
 
     def L_op(self, inputs, outputs, gradients):
         gradient = DenseGradient(self.activation, self.threshold, self.bf16)
-        found = gradient(*inputs[:3], outputs[0], gradients[0])
+        found = gradient(*inputs[:3], outputs[0], gradients[0], *outputs[1:1 + self.bf16])
         return list(found) + [DisconnectedType()() for _ in inputs[3:]]
 
     def in_theano(self, inputs):
         x, weights, bias = inputs[:3]
-        return [in_theano(self, x, weights, bias, self(*inputs, return_list=True)[0]), *[None] * len(inputs[3:])]
+        y, *others = self(*inputs, return_list=True)
+        return [in_theano(self, x, weights, bias, y), *[None] * len(others)]
 
 
 class DenseGradient(GradientByTheano, Layered):
     """Dense's gradients for x, W and b, each only where somebody wants it, from x, W, b, y and y's gradient.
 
-    b is for the gradients' own derivatives alone.
+    With bf16 also from W in bfloat16, or an empty matrix.  b is for the gradients' own derivatives alone.
     """
 
     def make_node(self, *inputs):
@@ -97,7 +106,7 @@ class DenseGradient(GradientByTheano, Layered):
         return shapes[:3]
 
     def compute(self, inputs, outputs, wanted):
-        x, weights, _, y, gy = [dense_array(v) for v in inputs]
+        x, weights, _, y, gy, *half = [dense_array(v) for v in inputs]
         d = self.prepare(x, weights)
         if not gy.shape == y.shape == (d.rows, d.out) or gy.dtype != "float32":
             raise ValueError("output and gradient have shapes %s and %s, the layer's output has %s"
@@ -107,10 +116,12 @@ class DenseGradient(GradientByTheano, Layered):
             array = room(cell, shape if want else (0,) * len(shape))
             setattr(d, name, address(array) if want else None)
         d.y, d.gy = address(y), address(gy)
+        if half and half[0].shape == weights.shape:
+            d.half = address(half[0])
         call("fkp_dense_backward", d, x, weights, gy)
 
     def in_theano(self, inputs):
-        x, weights, bias, y, gy = inputs
+        x, weights, bias, y, gy = inputs[:5]
         return T.grad(None, [x, weights, bias], known_grads={in_theano(self, x, weights, bias, y): gy})
 
 
