@@ -16,7 +16,9 @@ pytestmark = [
 ]
 # A source package, and where its tests lie.  nolearn's last one left the tests of its nets out.
 LASAGNE, NOLEARN = ("Lasagne-0.1", "lasagne/tests"), ("nolearn-0.6.0", "nolearn/lasagne/tests")
-KNOWN = {  # the beginning of a test's name: why it fails on any machine of today
+KNOWN = {  # the beginning of a test's name: why it fails today
+    "TestBatchIterator.test_simple_x_and_y": "it gives a generator to np.vstack, which NumPy 1.24 and later refuse",
+    "TestBatchIterator.test_X_is_dict": "the same",
     "TestConv2DDNNLayer.test_import_without_gpu_or_cudnn_raises": "theano.sandbox.cuda's tests ask for the package nose",
     "TestGetOutput_MergeLayer.": "its fixture's Mock(spec=layer) reads every property, an abstract one too",
     "TestGetOutputShape_MergeLayer.": "its fixture's Mock(spec=layer) reads every property, an abstract one too",
@@ -60,7 +62,7 @@ def unknown(failed):
     return {name for name in failed if not name.startswith(tuple(KNOWN))}
 
 
-@pytest.mark.parametrize(("package", "least"), [(LASAGNE, 471), (NOLEARN, 94)], ids=["Lasagne", "nolearn"])
+@pytest.mark.parametrize(("package", "least"), [(LASAGNE, 471), (NOLEARN, 90)], ids=["Lasagne", "nolearn"])
 def test_a_packages_own_tests_pass_both_ways(folder, package, least):
     tests = fetched(folder, *package)
     (ours, passed), (theirs, theirs_passed) = [failures(folder, onednn, tests) for onednn in "10"]
