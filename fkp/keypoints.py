@@ -38,6 +38,7 @@ GROUPS = {
     "M": ["mouth_left_corner", "mouth_right_corner", "mouth_center_top_lip",
           "mouth_center_bottom_lip", "mouth_middle"],
 }
+TINY = 0.01   # pixels: no face is smaller
 ASIDE = 0.25  # distances between the eyes: a nose that is farther off their middle says that the head is turned
 
 
@@ -136,6 +137,19 @@ def group_centres(points, group):
     points (n, full) or (n, all) in pixels.  A face with none of them gets NaN.
     """
     return nanmean(points[:, group_columns(group)].reshape(len(points), -1, 2), 1, empty=np.nan)
+
+
+def place(points, usual):
+    """Where faces are: their middle (n, 2), that of the `usual` face (n, 2), and how many times larger they are (n,).
+
+    points (n, full) or (n, all) and usual (full,), in pixels.  A point that is NaN counts in neither face; a face
+    without any gets NaN.
+    """
+    faces = points[:, :len(COLUMNS)].reshape(len(points), -1, 2)
+    usual = np.where(np.isnan(faces), np.nan, usual.reshape(-1, 2))
+    middles = [nanmean(xy, 1, empty=np.nan) for xy in (faces, usual)]
+    own, its = (np.maximum(rms(xy - middle[:, None], (1, 2)), TINY) for xy, middle in zip((faces, usual), middles))
+    return (*middles, own / its)
 
 
 def turned(points):

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from fkp.data.face_shapes import MEAN
-from fkp.keypoints import SIZE
+from fkp.keypoints import SIZE, place
 
 LOOKED_AT = 400               # pixels: photos are made so small first
 SIDES = (1, 0.7, 0.5, 0.35)   # of the first squares, in the photo's shorter side; they overlap by half
@@ -16,7 +16,6 @@ LOOKS = 3                     # from each of them
 NEAR = [(0, 0, 1), (8, 8, 1.1), (-8, 8, 0.9), (8, -8, 0.9), (-8, -8, 1.1)]   # pixels right and down, of SIZE; larger
 SURE = 2.0                    # pixels, of SIZE: points of a face differ by less between squares as NEAR as that
 SMALLEST = 12                 # pixels: a smaller face shows nothing
-USUAL = MEAN.reshape(-1, 2)   # the mean face
 
 
 def faces(photo, answer):
@@ -60,10 +59,9 @@ def look(picture, squares, answer):
 
 def around(points):
     """The squares (n, 3) in which faces with these points (n, 15, 2) would lie as the mean face does in a picture."""
-    usual = np.where(np.isnan(points), np.nan, USUAL)
-    middle, usual_middle = np.nanmean(points, 1), np.nanmean(usual, 1)
-    side = SIZE * np.sqrt(np.nanvar(points, 1).sum(1) / np.nanvar(usual, 1).sum(1))
-    return np.column_stack([middle - usual_middle * side[:, None] / SIZE, side])
+    middle, usual, larger = place(points.reshape(len(points), -1), MEAN)
+    side = SIZE * larger[:, None]
+    return np.column_stack([middle - usual * side / SIZE, side])
 
 
 def moved(squares, right, down, larger):

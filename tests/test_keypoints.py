@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from fkp.data import draw
-from fkp.keypoints import merge_schemes, turned
+from fkp.data.face_shapes import MEAN
+from fkp.keypoints import merge_schemes, place, turned
 
 
 def labels(rows):
@@ -107,3 +108,17 @@ def test_a_head_whose_nose_is_off_the_middle_of_the_eyes_is_turned(name, nose, a
 
 def test_the_drawn_faces_know_the_same_keypoints():
     assert list(draw.KEYPOINTS) == load.KEYPOINTS
+
+
+def test_a_faces_place_is_that_of_the_points_it_has():
+    faces = np.stack([MEAN.reshape(-1, 2) * 1.5 + (20, -3)] * 3)
+    faces[1, :6] = np.nan
+    faces[2, 1:] = np.nan
+    middle, usual, larger = place(faces.reshape(3, -1), MEAN)
+    np.testing.assert_allclose(middle, usual * 1.5 + (20, -3))
+    np.testing.assert_allclose(larger, [1.5, 1.5, 1])  # a point alone has no size
+    np.testing.assert_allclose(usual[1], MEAN.reshape(-1, 2)[6:].mean(0))
+
+
+def test_a_face_without_points_has_no_place():
+    assert np.isnan(place(np.full((1, 34), np.nan), MEAN)[0]).all()

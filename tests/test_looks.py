@@ -1,4 +1,4 @@
-"""Level 1 in several looks: closer ones, and one at the usual place."""
+"""Level 1 in several looks: closer ones, one at the usual place, and a search where they differ."""
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,6 +7,7 @@ from conftest import a_run
 
 from fkp.cascade import looks, predict
 from fkp.data.face_shapes import MEAN
+from fkp.keypoints import place
 from fkp.warp import Warp
 
 WIDE = 20  # pixels: a white rectangle so wide and half as high stands for a face of the usual size
@@ -28,7 +29,7 @@ def points(images):
     x, y = centres - middle[:, :1], centres - middle[:, 1:]
     xy, xx, yy = (np.einsum("nij,ni,nj->n", white, a, b) for a, b in ((y, x), (y * 0 + 1, x * x), (y * y, x * 0 + 1)))
     still = np.zeros((len(images), 2))
-    usual = np.tile((MEAN.reshape(-1, 2) - looks.USUAL_PLACE).ravel(), (len(images), 1))
+    usual = np.tile((MEAN.reshape(-1, 2) - looks.PLACE).ravel(), (len(images), 1))
     lie = Warp(np.arctan2(2 * xy, xx - yy) / 2, np.sqrt(total * 2) / WIDE, still, middle)
     return np.pad(lie.points(usual), ((0, 0), (0, 4)), constant_values=np.nan)
 
@@ -41,10 +42,10 @@ class Watch:
 
     def __call__(self, images):
         answer = points(images)
-        middle, size, tilt = looks.place(answer)
+        middle, _, larger = place(answer, MEAN)
         self.middles.append(middle)
-        self.sides.append(size / looks.USUAL_SIZE * WIDE)
-        self.tilts.append(tilt - looks.place(MEAN[None])[2])
+        self.sides.append(larger * WIDE)
+        self.tilts.append(looks.tilt(answer) - looks.tilt(MEAN[None]))
         return answer
 
 
@@ -61,7 +62,7 @@ def test_a_face_far_off_is_looked_at_again_where_faces_usually_are(x, y):
     look, images = Watch(), rectangles((48, 47), (x, y), (50, 44))
     np.testing.assert_allclose(looks.again(look, images), points(images), atol=0.3)
     assert [len(middles) for middles in look.middles] == [3, 3, 3, 1, 1, 1]
-    np.testing.assert_allclose(look.middles[3], looks.USUAL_PLACE[None], atol=0.2)
+    np.testing.assert_allclose(look.middles[3], looks.PLACE, atol=0.2)
 
 
 @pytest.mark.parametrize("wide", [14, 28])
@@ -81,10 +82,53 @@ def test_a_tilted_face_is_looked_at_again_upright_unless_the_tilt_is_doubtful(de
     np.testing.assert_allclose(np.rad2deg(look.tilts[3:]), 0, atol=1)
 
 
-def test_a_face_with_unknown_points_is_not_looked_at_again():
+def test_a_face_with_unknown_points_is_looked_at_again_where_its_others_say():
     look, images = Watch(), rectangles((70, 70))
     found = looks.again(lambda faces: np.where(np.arange(34) < 4, np.nan, look(faces)), images)
-    assert len(look.middles) == 3 and np.isnan(found[:, :4]).all() and np.isfinite(found[:, 4:30]).all()
+    assert len(look.middles) == 6 and np.isnan(found[:, :4]).all()
+    np.testing.assert_allclose(look.middles[3], looks.PLACE, atol=0.2)
+    np.testing.assert_allclose(found[:, 4:30], points(images)[:, 4:30], atol=0.3)
+
+
+def test_a_picture_is_looked_at_as_it_is_before_it_is_warped():
+    seen, images = [], rectangles((48, 47))
+    looks.again(lambda faces: seen.append(faces) or points(faces), images)
+    assert seen[0] is images and len(seen) == 3
+
+
+@pytest.mark.parametrize("differ, share", [(0, 0), (2, 0.6), (20, 0.95)])
+def test_the_second_looks_count_the_more_the_better_they_agree(differ, share):
+    images, by = rectangles((64, 52)), iter([differ, 0, -1.25 * differ])  # pixels, that of size 1.25
+    first = points(images) + 4
+    found = looks.put_right(lambda faces: points(faces) + next(by), images, first, np.ones(1))
+    np.testing.assert_allclose((found - points(images))[:, :30] / 4, share, atol=0.1)
+
+
+def blind(images):
+    """Sees a rectangle near the usual place and size only; elsewhere the mean face in the middle of what it sees."""
+    answer = points(images)
+    middle, usual, larger = place(answer, MEAN)
+    near = (np.abs(middle - usual).max(1) < 28) & (np.maximum(larger, 1 / larger) < 1.6)
+    return np.where(near[:, None], answer, np.pad(MEAN, (0, 4), constant_values=np.nan))
+
+
+def test_a_face_that_the_looks_do_not_find_is_looked_for_all_over_the_picture():
+    images = rectangles((76, 64), wide=12)
+    np.testing.assert_allclose(looks.again(blind, images), points(images), atol=0.5)
+    np.testing.assert_allclose(blind(images)[0, :30], MEAN)  # at first it is not seen
+
+
+def test_what_moves_along_with_the_view_is_no_face():
+    images, first = rectangles((76, 64), wide=12), np.full(34, 1.0)
+    for look in (lambda faces: np.tile(np.pad(MEAN, (0, 4)), (len(faces), 1)), lambda faces: np.full((len(faces), 34), 48.)):
+        assert looks.anywhere(look, images[0], first) is first
+
+
+def test_what_is_seen_from_a_few_starts_only_is_no_face(monkeypatch):
+    images, first = rectangles((76, 64), wide=12), np.full(34, 1.0)
+    assert looks.anywhere(blind, images[0], first) is not first
+    monkeypatch.setattr(looks, "MANY", len(looks.STARTS))  # from some it is not
+    assert looks.anywhere(blind, images[0], first) is first
 
 
 def test_points_all_in_one_place_are_an_answer_too():
@@ -100,7 +144,7 @@ def test_a_net_looks_again_if_it_has_maps_and_learned_faces_of_many_sizes(build,
 
     def answer(X):
         seen.append(X)
-        return np.zeros((len(X), 30), np.float32) + (MEAN / 48 - 1)
+        return points(X[:, 0])[:, :30] / 48 - 1
     net = SimpleNamespace(layers_=[SimpleNamespace(shape=(None, 1, 96, 96))], predict=answer,
                           run_=a_run("net4", **build))
     predict.whole_points(net, rectangles((48, 47)))
