@@ -9,11 +9,13 @@ import os
 import runpy
 import sys
 import warnings
+from collections import Counter
 
 from .. import Problem, endings
 from . import describe, start
 from .compat import scripts
-from .ops import census, rewrites
+from .ops import census
+from .ops.substitute import replaced
 
 
 def check_syntax(path):
@@ -32,7 +34,7 @@ def check_syntax(path):
 def say_what_runs():
     """From the first function that is compiled on, whenever there is something new to say."""
     import theano
-    function, said = theano.function, [""]
+    function, said, ops = theano.function, [""], Counter()
 
     def tell():
         line = census.line()
@@ -42,12 +44,14 @@ def say_what_runs():
 
     def compile_function(*args, **kwargs):
         tell()
-        return function(*args, **kwargs)
+        compiled = function(*args, **kwargs)
+        ops.update(replaced(compiled))
+        return compiled
 
     def at_end():
         tell()
         if not said[0]:
-            endings.say("fkp.backend: no Lasagne layer was built; on oneDNN: %s" % rewrites.line())
+            endings.say("fkp.backend: no Lasagne layer was built; on oneDNN: %s" % (census.listed(ops) or "nothing"))
 
     theano.function = compile_function
     atexit.register(at_end)

@@ -2,7 +2,10 @@
 import weakref
 from collections import Counter
 
+import theano
 from lasagne.layers import Conv1DLayer, Conv2DLayer, DenseLayer, MaxPool1DLayer, MaxPool2DLayer, Pool2DLayer
+
+from . import OURS, rewrites
 
 _reasons = weakref.WeakKeyDictionary()   # {layer: None, or why it is Theano's own}
 
@@ -10,11 +13,28 @@ KNOWN = (Conv1DLayer, Conv2DLayer, DenseLayer, MaxPool1DLayer, MaxPool2DLayer, P
 ORIGINAL = {kind: kind.get_output_for for kind in KNOWN}
 
 
-def note(members, before, taken):
-    """Note what became of these layers, which follow each other; before: the first one's input."""
-    for layer in members:
-        if taken or layer.get_params() or isinstance(layer, KNOWN):  # the rest has nothing to multiply
-            _reasons[layer] = None if taken else reason(layer, before)
+def taken(members):
+    """Note that these layers are one of our Ops."""
+    _reasons.update((layer, None) for layer in members)
+
+
+def note(layer, before, after):
+    """Note a layer that built its own graph, from its input, or a list of inputs, to its output."""
+    if any(map(ours, theano.gof.graph.io_toposort(variables(before), variables(after)))):
+        taken([layer])
+    elif layer.get_params() or isinstance(layer, KNOWN):  # the rest has nothing to multiply
+        _reasons.setdefault(layer, reason(layer, before))  # in training it may be ours, in prediction not
+
+
+def variables(passed):
+    """Theano's variables in what one layer passes to another: usually one, but layers may pass on anything."""
+    return [v for v in (passed if isinstance(passed, (list, tuple)) else [passed]) if isinstance(v, theano.Variable)]
+
+
+def ours(node):
+    """Is this one of our Ops, or will a rewrite make one of it?"""
+    return isinstance(node.op, OURS) or any(isinstance(node.op, tuple(rewrite.tracks())) and rewrite.transform(node)
+                                            for rewrite in rewrites.ALL)
 
 
 def label(layer):
@@ -22,16 +42,14 @@ def label(layer):
 
 
 def reason(layer, before):
-    """Why a layer in no group is Theano's own; None: a rewrite will serve it."""
+    """Why a layer is Theano's own."""
     kind = next((kind for kind in KNOWN if isinstance(layer, kind)), None)
-    if kind is None:
-        return "no kernel for a %s" % type(layer).__name__
-    if getattr(layer.get_output_for, "__func__", None) is not ORIGINAL[kind]:
+    if kind and getattr(layer.get_output_for, "__func__", None) is not ORIGINAL[kind]:
         return "its get_output_for is not Lasagne's"
     types = {variable.dtype for variable in [before, *layer.get_params()] if hasattr(variable, "dtype")}
-    if types != {"float32"}:
+    if kind and types != {"float32"}:
         return "%s instead of float32" % ", ".join(sorted(types - {"float32"}))
-    return "its input has one axis" if kind is DenseLayer else None
+    return "its input has one axis" if kind is DenseLayer else "no kernel for a %s" % type(layer).__name__
 
 
 def line():

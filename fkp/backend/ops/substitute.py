@@ -58,11 +58,13 @@ def walk(layers, found, groups, kwargs):
         except KeyError:
             return False
         expression = group and group.build(group, before, kwargs.get("deterministic", False))
-        census.note(members, before, expression is not None)
-        if expression is None:
+        if expression is not None:
+            census.taken(members)
+        else:
             for member in members:
-                before = member.get_output_for(before, **kwargs)
-            expression = before
+                expression = member.get_output_for(before, **kwargs)
+                census.note(member, before, expression)
+                before = expression
         found[layer] = expression
     return True
 
