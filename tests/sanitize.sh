@@ -2,12 +2,15 @@
 # The tests of our Ops with our C++ library built for a checker:  sh tests/sanitize.sh asan|tsan [pytest's options]
 #
 # Only our sources are instrumented, so what a checker reports is ours.  Python leaks by design: no leak check.
-# libgomp's barriers are unknown to ThreadSanitizer; tests/tsan.supp names them.
+# libgomp's barriers are unknown to ThreadSanitizer; tests/tsan_openmp.c tells it of them.
 set -eu
 cd "$(dirname "$0")/.."
 case "$1" in
     asan) flags=address,undefined; preload="$(g++ -print-file-name=libasan.so) $(g++ -print-file-name=libubsan.so)" ;;
-    tsan) flags=thread; preload=$(g++ -print-file-name=libtsan.so) ;;
+    tsan) flags=thread
+          beside=$(mktemp -d); trap 'rm -rf "$beside"' EXIT
+          gcc -shared -fPIC tests/tsan_openmp.c -o "$beside/openmp.so" -Wl,--no-as-needed -lgomp
+          preload="$(g++ -print-file-name=libtsan.so) $beside/openmp.so" ;;
     *) echo "sanitize.sh takes asan or tsan, not $1" >&2; exit 2 ;;
 esac
 python=${PYTHON:-python3}
