@@ -91,7 +91,8 @@ def box(text):
 
 def show_photo(name, args):
     predict, run = predictor(name, args.models)
-    picture, squares, points, where = photo.predict(args.image, args.box, predict, run.preprocess)
+    finder = predictor("net4", args.models)[0] if name == "net5" else predict  # a cascade looks too often for a search
+    picture, squares, points, where = photo.predict(args.image, args.box, predict, run.preprocess, finder)
     print("%s; %s was trained on %s." % (where, name, describe(run.data)))
     title = "%s (%s) under %s" % (args.image.name, files.fingerprint(args.image), name)
     path = files.unclaimed(args.out / ("%s-%s.png" % (args.image.name, in_a_name(name))),

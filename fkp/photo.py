@@ -15,22 +15,23 @@ COLUMNS_OF_CSV = ["face", "keypoint", "x", "y"]
 LOOKED_AT = 800  # pixels: OpenCV looks for faces on a photo made so small
 
 
-def predict(path, box, predictor, preprocess):
+def predict(path, box, predictor, preprocess, finder=None):
     """Find the keypoints on a photo.
 
     box: (x, y, w, h) in pixels of the photo as a viewer shows it, or None.
     predictor: takes prepared images (n, SIZE, SIZE), gives points (n, all).
+    finder: the same, quicker: it looks at hundreds of squares where a photo's faces are not known.
     Returns the photo (PIL, RGB), the squares (left, upper, side) of its faces,
     points (n, full) in the photo's pixels, and in words where the faces are.
     """
     photo = open_photo(path)
 
-    def answer(faces):
-        return predictor(preprocessed(faces, preprocess))[:, :len(COLUMNS)]
+    def answer(faces, net=predictor):
+        return net(preprocessed(faces, preprocess))[:, :len(COLUMNS)]
 
     whole = square((0, 0, *photo.size), photo.size, path)
     boxes = [box] if box else find_faces(photo)
-    found = boxes or search.faces(photo, answer)
+    found = boxes or search.faces(photo, lambda faces: answer(faces, finder or predictor))
     squares = [square(each, photo.size, path) for each in found] or [whole]
     points = answer(np.stack([cut(photo, each) for each in squares]))
     corner = np.array([[left, upper] for left, upper, _ in squares])

@@ -77,6 +77,14 @@ def test_the_photo_s_points_lie_on_the_face_that_was_found(tmp_path, monkeypatch
     assert points.reshape(-1, 2) == pytest.approx((MEAN.reshape(-1, 2) - 48) * 90 / 96 + (80, 120), abs=2)
 
 
+def test_a_photo_is_searched_by_the_quicker_net_and_answered_by_the_other(tmp_path, monkeypatch):
+    monkeypatch.setattr(photo, "find_faces", lambda picture: None)
+    with_discs(300, 200, (80, 120, 90)).save(tmp_path / "a.png")
+    looks = []
+    photo.predict(tmp_path / "a.png", None, lambda images: looks.append(len(images)) or answer(images), "plain", answer)
+    assert looks == [1]
+
+
 def test_the_shipped_net_finds_a_drawn_face_off_the_middle():
     images, points = draw.draw(2)
     picture = Image.new("L", (400, 300), 128)
