@@ -118,6 +118,12 @@ def test_a_face_that_the_looks_do_not_find_is_looked_for_all_over_the_picture():
     np.testing.assert_allclose(blind(images)[0, :30], MEAN)  # at first it is not seen
 
 
+def test_a_net_that_finds_few_faces_searches_for_the_worst_alone():
+    assert looks.unsurest(np.r_[[0.1] * 37, 2, 3, 1]).tolist() == [38, 37]
+    assert looks.unsurest(np.r_[[0.1] * 39, 2]).tolist() == [39]
+    assert looks.unsurest(np.array([1.5])).tolist() == [0] and looks.unsurest(np.array([0.5, np.nan])).tolist() == []
+
+
 def test_what_moves_along_with_the_view_is_no_face():
     images, first = rectangles((76, 64), wide=12), np.full(34, 1.0)
     for look in (lambda faces: np.tile(np.pad(MEAN, (0, 4)), (len(faces), 1)), lambda faces: np.full((len(faces), 34), 48.)):
