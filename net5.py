@@ -244,7 +244,7 @@ def main():
     report.write_rules(args.models, report.print_errors(points, faces))
     rule = report.best_rule(args.models, points)
     figures.save(report.picture(points, rule, faces), args.out / "net5.png", args.show)
-    submission.answer(asked, levels, rule, args.out / "submission-net5.csv")
+    submission.answer(asked, levels, rule, args.out / "submission-net5.csv", faces)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,8 @@ def main():
         levels.add_specialists(LEVELS)
     cli.warn_if_foreign(levels.face_net.run_, faces.origin)
     rule = report.best_rule(args.models, [1, *levels.specialists])
-    points = submission.answer(asked, levels, rule, args.out / "submission.csv")
+    points = submission.answer(asked, levels, rule, args.out / "submission.csv",
+                               submission.training_faces(args.data))
     chosen = np.random.RandomState(args.seed).choice(len(faces.images), min(N_FACES, len(faces.images)), replace=False)
     title = "Test faces, cascade levels 1 and 2" if levels.specialists else "Test faces, level 1"
     figure = figures.gallery(title, faces.images[chosen], points[chosen][:, :len(load.COLUMNS)],

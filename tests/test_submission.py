@@ -82,6 +82,65 @@ def test_a_wrong_form_is_refused(text):
         submission.check(text, np.array([1, 2]))
 
 
+# --- where the labels of four-point faces lie ---
+
+FACE = np.arange(34, dtype=np.float32)  # what the cascade answers for every face
+
+
+class Levels:
+    preprocess = "plain"
+
+    @staticmethod
+    def predict(images):
+        return {1: np.repeat(FACE[None], len(images), 0), 2: np.full((len(images), 34), np.nan, np.float32)}
+
+
+def labelled(n, right=0.75, below=-0.25, complete=50):
+    """`complete` faces and `n` with four points (the second one only with eyes), whose labels lie aside of the answers."""
+    keypoints = np.repeat(FACE[None], complete + n, 0)
+    keypoints[:complete, :30] += 9  # theirs do not count
+    keypoints[:complete, 30:] = np.nan
+    keypoints[complete:, 4:30] = np.nan
+    keypoints[complete:, 0::2] += right
+    keypoints[complete:, 1::2] += below
+    keypoints[complete + 1:complete + 2, 30:] = np.nan
+    return load.Faces(np.zeros((complete + n, 96, 96), np.uint8), keypoints, None, {})
+
+
+def test_how_far_the_labels_of_four_points_lie_aside_is_found(capsys):
+    found = submission.aside(Levels, (1,), labelled(120))
+    np.testing.assert_allclose(found[FOUR], np.tile([0.75, -0.25], 4), atol=1e-5)
+    assert not np.delete(found, FOUR).any()
+    assert "Labels of 120 faces with four points lie 0.75 pixels right of the answers and -0.25 below" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("known", [None, labelled(90), labelled(0)], ids=["none", "few", "complete ones"])
+def test_labels_of_too_few_faces_move_nothing(known, capsys):
+    assert not submission.aside(Levels, (1,), known).any() and not capsys.readouterr().out
+
+
+def test_a_point_that_too_few_faces_have_is_not_moved():
+    faces = labelled(120)
+    faces.keypoints[80:, 30:] = np.nan  # 31 have nose and mouth
+    np.testing.assert_allclose(submission.aside(Levels, (1,), faces)[FOUR], [0.75, -0.25, 0.75, -0.25, 0, 0, 0, 0], atol=1e-5)
+
+
+def test_only_answers_to_four_points_are_moved(tmp_path):
+    test = load.Faces(np.zeros((3, 96, 96), np.uint8), None, np.array([1, 2, 3]), {})
+    points = submission.answer((test, lookup()), Levels, (1,), tmp_path / "s.csv", labelled(120))
+    np.testing.assert_array_equal(points, [FACE] * 3)
+    values = [value for _, value in written(tmp_path / "s.csv")[1]]
+    assert values[:30] == FULL and values[38:] == FULL[1:]
+    assert values[30:38] == [0.75, 0.75, 2.75, 2.75, 30.75, 30.75, 32.75, 32.75]
+
+
+def test_test_faces_alone_are_enough(tmp_path):
+    draw.write_csvs(tmp_path, rows=5)
+    assert len(submission.training_faces(tmp_path).images) == 5
+    (tmp_path / "training.csv").unlink()
+    assert submission.training_faces(tmp_path) is None
+
+
 # --- averages ---
 
 def average(monkeypatch, *arguments):
