@@ -23,6 +23,7 @@ from itertools import izip
 from lasagne.layers.cuda_convnet import Conv2DCCLayer
 from lasagne.layers.dnn import Conv2DDNNLayer, MaxPool2DDNNLayer
 from sklearn.cross_validation import KFold, StratifiedKFold, train_test_split
+from sklearn.datasets import load_digits
 from sklearn.externals import joblib as old
 from sklearn.externals.joblib import dump
 from sklearn.grid_search import GridSearchCV

@@ -60,13 +60,13 @@ def _c_pickle():
 def _scikit_learn():
     """{module that scikit-learn 0.20 or 0.23 dropped: what stands in}."""
     import joblib
-    from sklearn import model_selection
+    from sklearn import externals, model_selection
 
+    externals.joblib = joblib                                           # what else is there stays
     folds = cross_validation()
     folds.__getattr__ = lambda name: getattr(model_selection, name)     # train_test_split, cross_val_score, ...
     search = module("sklearn.grid_search", __getattr__=folds.__getattr__)
-    return {"cross_validation": folds, "grid_search": search, "externals.joblib": joblib,
-            "externals": module("sklearn.externals", joblib=joblib, __path__=[])}
+    return {"cross_validation": folds, "grid_search": search, "externals.joblib": joblib}
 
 
 def _restore_ix():
