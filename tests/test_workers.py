@@ -10,6 +10,7 @@ import load
 import net5
 import numpy as np
 import pytest
+from joblib.externals.loky import get_reusable_executor
 from conftest import ROOT, assert_same_run
 
 from fkp import Problem, cascade, files, models, workers
@@ -17,6 +18,12 @@ from fkp.training import checkpoint
 from fkp.cascade import predict
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module", autouse=True)
+def new_workers():
+    """joblib keeps processes for the next test, and they print where the first one's output went."""
+    get_reusable_executor().shutdown(wait=True)
 
 
 def arguments(folder, epochs, **options):
