@@ -119,9 +119,26 @@ def test_a_face_that_the_looks_do_not_find_is_looked_for_all_over_the_picture():
 
 
 def test_a_net_that_finds_few_faces_searches_for_the_worst_alone():
-    assert looks.unsurest(np.r_[[0.1] * 37, 2, 3, 1]).tolist() == [38, 37]
-    assert looks.unsurest(np.r_[[0.1] * 39, 2]).tolist() == [39]
+    assert looks.unsurest(np.r_[[0.1] * 437, np.arange(2, 65)]).tolist() == list(range(499, 474, -1))
+    assert looks.unsurest(np.r_[[0.1] * 37, 2, 3, 1]).tolist() == [38, 37, 39]
+    assert looks.unsurest(np.full(40, 2.0)).size == 20
     assert looks.unsurest(np.array([1.5])).tolist() == [0] and looks.unsurest(np.array([0.5, np.nan])).tolist() == []
+
+
+def test_a_search_prepares_what_it_sees(monkeypatch):
+    images, searched = rectangles((76, 64), wide=12), []
+    looks.again(blind, images, lambda faces: searched.append(len(faces)) or blind(faces))
+    assert searched == [len(looks.STARTS)] * (looks.LOOKS + len(looks.NEAR))
+
+
+def test_level_1_prepares_what_a_search_sees_as_it_does_pictures(monkeypatch):
+    net, prepared = SimpleNamespace(run_=a_run("net4", heatmaps=True, augment=True)), []
+    monkeypatch.setattr(predict, "net_points", lambda net, faces: blind(faces))
+    monkeypatch.setattr(predict, "preprocessed", lambda faces, method: prepared.append(method) or faces)
+    predict.whole_points(net, rectangles((48, 47)))
+    assert prepared == []
+    predict.whole_points(net, rectangles((76, 64), wide=12))
+    assert prepared == [net.run_.preprocess] * (looks.LOOKS + len(looks.NEAR))
 
 
 def test_what_moves_along_with_the_view_is_no_face():

@@ -21,7 +21,7 @@ TILTED = np.deg2rad(12)    # tilted: so it is put right first
 AT_MOST = 3.0              # times larger or smaller is it made
 DOUBTFUL = np.deg2rad(40)  # a tilt that the net has not learned, and what it sees of it says little
 UNSURE = 0.9               # pixels: looks that differ by more have not found the face, which is looked for from STARTS
-SEARCHED = 0.05            # of the faces at most: a search takes as long as 70 faces that are found
+SEARCHED = 20, 0.05        # faces, or this share of them, at most: a search takes as long as 70 faces that are found
 STARTS = np.array([(x, y, larger) for larger in (0.8, 1.15, 1.7) for x in (28, 48, 68) for y in (28, 48, 68)])
 NEAR = [(0, 0, 1, 0), (6, 6, 1.1, 8), (-6, 6, 0.9, -8), (6, -6, 0.9, 8), (-6, -6, 1.1, -8)]  # as `usual_view` takes it
 SAME, MANY = 3.0, 3        # what so many starts end at, with fewer pixels between their answers, is a face
@@ -33,14 +33,17 @@ def pay(net):
     return net.run_.script == "net4" and bool(net.run_.build.get("heatmaps") and net.run_.build.get("augment"))
 
 
-def again(look, images):
-    """What `look(images)` answers in several looks: points (n, all) of the images (n, SIZE, SIZE)."""
+def again(look, images, search=None):
+    """What `look(images)` answers in several looks: points (n, all) of the images (n, SIZE, SIZE).
+
+    `search` is the `look` of a search, where it prepares what it sees.
+    """
     points, unsure = closer(look, images)
     far = lies_badly(points)
     if far.any():
         points[far] = put_right(look, images[far], points[far], unsure[far])
     for i in unsurest(unsure):
-        points[i] = anywhere(look, images[i], points[i])
+        points[i] = anywhere(search or look, images[i], points[i])
     return points
 
 
@@ -58,8 +61,9 @@ def agreed(answers):
 
 
 def unsurest(unsure):
-    """Which faces are not found, the worst first, SEARCHED of all at most: a net that finds few would need hours."""
-    order = np.argsort(-unsure)[:int(np.ceil(SEARCHED * len(unsure)))]
+    """Which faces are not found, the worst first, SEARCHED at most: a net that finds few would need hours."""
+    few, share = SEARCHED
+    order = np.argsort(-unsure)[:max(few, round(share * len(unsure)))]
     return order[unsure[order] > UNSURE]
 
 

@@ -5,6 +5,7 @@ from fkp import Problem, crops, models
 from fkp.cascade import looks
 from fkp.faces import describe
 from fkp.keypoints import ALL_COLUMNS, COLUMNS, GROUPS, columns, group_centres, mirror_faces, nanmean, unscale
+from fkp.preprocess import preprocessed
 
 LEVELS = {2: 38, 3: 32}  # level -> side of its crops, in pixels
 WITH_MAPS = {2: 48}      # the same of specialists that answer with maps
@@ -92,7 +93,10 @@ def whole_points(net, images):
     """`net_points`, both ways: level 1.  A net that has learned faces of many sizes looks more often: see `looks`."""
     def look(faces):
         return both_ways(lambda those, _: net_points(net, those), faces)
-    return looks.again(look, images) if looks.pay(net) else look(images)
+
+    def search(faces):  # a part of a picture has other greys than the whole
+        return look(preprocessed(faces, net.run_.preprocess))
+    return looks.again(look, images, search) if looks.pay(net) else look(images)
 
 
 def closer_points(nets, images, points, win):
