@@ -74,6 +74,12 @@ def shapes_without_themselves(opt):
     opt.ShapeFeature.update_shape = update_shape
 
 
+def old_reading(inischema):
+    """Python 3.12 dropped ConfigParser.readfp."""
+    inischema.ConfigParser = type("ConfigParser", (inischema.ConfigParser,),
+                                  {"readfp": inischema.ConfigParser.read_file})
+
+
 # (module, what changes, where)
 PATCHES = [
     ("theano.tensor.signal", old_pooling, True),
@@ -89,6 +95,7 @@ PATCHES = [
     ("theano.tensor.opt", numpy2.keep_unsigned_negation, names.NUMPY_2),
     ("theano.tensor.subtensor", numpy2.increments_without_c, names.NUMPY_2),
     ("nolearn.lasagne.base", estimator.restore, True),
+    ("nolearn.inischema", old_reading, names.PYTHON_312),
 ]
 
 
