@@ -44,10 +44,12 @@ def label(layer):
 def reason(layer, before):
     """Why a layer is Theano's own."""
     kind = next((kind for kind in KNOWN if isinstance(layer, kind)), None)
-    if kind and getattr(layer.get_output_for, "__func__", None) is not ORIGINAL[kind]:
+    if kind is None:
+        return "no kernel for a %s" % type(layer).__name__
+    if getattr(layer.get_output_for, "__func__", None) is not ORIGINAL[kind]:
         return "its get_output_for is not Lasagne's"
     types = {variable.dtype for variable in [before, *layer.get_params()] if hasattr(variable, "dtype")}
-    if kind and types != {"float32"}:
+    if types != {"float32"}:
         return "%s instead of float32" % ", ".join(sorted(types - {"float32"}))
     return "its input has one axis" if kind is DenseLayer else "no kernel for a %s" % type(layer).__name__
 
