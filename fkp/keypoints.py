@@ -64,13 +64,15 @@ def mirror_order(names):
     return np.array([place[mirror_name(name)] for name in names])
 
 
-def split_schemes(keypoints):
-    """Labels (n, full) -> (n, all): see SECOND_SCHEME.
+def follow_second(keypoints):
+    """Which labels (n, full) or (n, all) are of the second scheme: those without the other eleven points, bool (n,)."""
+    others = ~np.isin(COLUMNS, columns(FOUR_POINTS))
+    return np.isnan(keypoints[:, :len(COLUMNS)][:, others]).all(axis=1)
 
-    A row follows the second scheme if it has none of the other eleven points.
-    """
-    four = np.isin(COLUMNS, columns(FOUR_POINTS))
-    second = np.isnan(keypoints[:, ~four]).all(axis=1)
+
+def split_schemes(keypoints):
+    """Labels (n, full) -> (n, all): see SECOND_SCHEME and `follow_second`."""
+    second = follow_second(keypoints)
     moved = [COLUMNS.index(name) for name in columns(SECOND_SCHEME)]
     both = np.full((len(keypoints), len(ALL_COLUMNS)), np.nan, np.float32)
     both[:, :len(COLUMNS)] = keypoints

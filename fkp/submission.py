@@ -8,7 +8,7 @@ import numpy as np
 from fkp import Problem, cascade, files
 from fkp.data.source import find
 from fkp.faces import read_faces, read_lookup, row_order
-from fkp.keypoints import COLUMNS, FOUR_POINTS, SIZE, columns, merge_schemes
+from fkp.keypoints import COLUMNS, FOUR_POINTS, SIZE, columns, follow_second, merge_schemes
 from fkp.preprocess import preprocessed
 
 HEADER = "RowId,Location"
@@ -56,8 +56,7 @@ def aside(levels, rule, labelled):
     if labelled is None:
         return found
     order = row_order(len(labelled.keypoints), labelled.groups)  # first those that no net was trained on
-    full = np.delete(labelled.keypoints[:, :len(COLUMNS)], FOUR, 1)
-    rows = order[np.isnan(full[order]).all(1)][:ENOUGH]
+    rows = order[follow_second(labelled.keypoints)[order]][:ENOUGH]
     if len(rows) < FEWEST:
         return found
     second = np.ones(len(rows), bool)
@@ -77,7 +76,7 @@ def write(path, points, ids, lookup, aside=0):
     Those of four-point faces are moved by `aside`, (full,) or one number, in pixels.
     """
     row_ids, image_ids, features = lookup
-    second = follow_second(ids, image_ids, features)
+    second = asked_four(ids, image_ids, features)
     values = merge_schemes(points, second)
     values[second] += aside
     row_of = {image_id: row for row, image_id in enumerate(ids.tolist())}
@@ -108,7 +107,7 @@ def is_ours(path):
         return False
 
 
-def follow_second(ids, image_ids, features):
+def asked_four(ids, image_ids, features):
     """Which of the images `ids` (n,) are asked four points only, and so follow the second scheme."""
     full_ids = np.unique(image_ids[~np.isin(features, FOUR)])
     return ~np.isin(ids, full_ids)
