@@ -5,22 +5,23 @@
     X, _ = load2d(test=True)           # Kaggle's 1,783 test faces, in their order
 
 The files are Kaggle's own: training.csv, test.csv and IdLookupTable.csv in
-`data/`.  Without them the faces are drawn (fkp/data/draw.py).
+`data/`.  Without them the faces are drawn (fkp/drawn/draw.py).
 
 Labels are scaled to [-1, 1] (fkp/keypoints.py says how); pixels stay uint8
 until a batch is made (`PixelBatchIterator`).  What the functions here stand on:
-fkp/keypoints.py, fkp/faces.py, fkp/preprocess.py and fkp/crops.py.
+fkp/keypoints.py, fkp/faces.py, fkp/pictures/preprocess.py and fkp/pictures/crops.py.
 """
 from pathlib import Path
 
-from fkp import Problem, backend, models  # backend comes before anything that imports Theano
-from fkp.crops import corner, crop, from_crop, middle, to_crop, windows
+from fkp import Problem, models
+import theano_onednn  # comes before anything that imports Theano
+from fkp.pictures.crops import corner, crop, from_crop, middle, to_crop, windows
 from fkp.faces import (Faces, FirstRows, is_drawn, read_faces, read_groups, read_lookup, row_order, select, split_for,
                        validation_rows)
 from fkp.keypoints import (ALL_COLUMNS, AREA, COLUMNS, FOUR_POINTS, GROUPS, HALF, KEYPOINTS, SECOND_SCHEME, SIZE,
                            columns, group_centres, mirror, mirror_name, mirror_order, pixels, scale, split_schemes,
                            unscale)
-from fkp.preprocess import PREPROCESS, PixelBatchIterator, as_batch, preprocessed
+from fkp.pictures.preprocess import PREPROCESS, PixelBatchIterator, as_batch, preprocessed
 
 faces, lookup = read_faces, read_lookup  # load.faces() reads better than load.read_faces()
 

@@ -13,7 +13,7 @@ import load  # first: prepares Theano
 from fkp import cli, files
 from fkp.training import keep
 from fkp.training.best import best_epoch
-from fkp.training.run import Run
+from fkp.run import Run
 from fkp.training.session import Session
 
 from lasagne import layers

@@ -9,7 +9,7 @@ from, and costs nothing to store.  New here: FlipBatchIterator.
 import load  # first: prepares Theano
 import net1
 from fkp import cli
-from fkp.training.run import Run
+from fkp.run import Run
 from fkp.training.session import one_net
 
 EPOCHS = 1000

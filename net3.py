@@ -6,8 +6,9 @@ Three stages of convolution and max-pooling see the picture as a picture, not
 as a list of pixels; two dense layers of 500 units read the result.
 """
 import load  # first: prepares Theano
-from fkp import backend, cli
-from fkp.training.run import Run
+import theano_onednn
+from fkp import cli
+from fkp.run import Run
 from fkp.training.session import one_net
 
 from lasagne import layers
@@ -56,7 +57,7 @@ def main():
     p = cli.parser(__doc__, *cli.TRAINING, "precision")
     p.set_defaults(epochs=EPOCHS)
     args = p.parse_args()
-    backend.set_precision(args.precision)
+    theano_onednn.set_precision(args.precision)
     faces = load.faces(data=args.data, rows=args.rows, groups=args.groups)
     cli.greet(args, faces)
     X, y = load.arrays2d(faces)

@@ -20,11 +20,13 @@ softmax as in Sun et al., "Integral human pose regression", ECCV 2018.)  It has
 a 20th of the parameters.  New for it: RiseAndFall, and the layers of fkp/layers.py.
 """
 import load  # first: prepares Theano
-from fkp import augment as augmentation
-from fkp import backend, cli, keypoints
-from fkp.layers import BatchNormLayer, SoftArgmaxLayer, UpscaleLayer
+from fkp.pictures import augment as augmentation
+import theano_onednn
+from fkp import cli, keypoints
+from fkp.layers import SoftArgmaxLayer
+from theano_onednn.layers import BatchNormLayer, UpscaleLayer
 from fkp.training.best import put_best_weights
-from fkp.training.run import Run
+from fkp.run import Run
 from fkp.training.session import one_net
 from net2 import FlipBatchIterator
 
@@ -280,7 +282,7 @@ def main():
     args = p.parse_args()
     if args.heatmaps and (args.tuned or args.hidden != HIDDEN):
         p.error("argument --heatmaps: has no dense layers, so neither --tuned nor --hidden goes with it")
-    backend.set_precision(args.precision)
+    theano_onednn.set_precision(args.precision)
     faces = load.faces(data=args.data, rows=args.rows, groups=args.groups)
     cli.greet(args, faces)
     X, y = load.arrays2d(faces, all_rows=args.all_rows)

@@ -18,12 +18,18 @@ import dataclasses
 
 import load  # first: prepares Theano
 import net4
-from fkp import augment as augmentation
-from fkp import Problem, backend, cascade, cli, figures, files, submission, workers
-from fkp.cascade import LEVELS, WITH_MAPS, lessons, report
-from fkp.layers import SoftArgmaxLayer, UpscaleLayer
+from fkp.pictures import augment as augmentation
+from fkp import Problem, cli, files, workers
+import theano_onednn
+from fkp.looking import cascade
+from fkp.results import figures, submission
+from fkp.looking.cascade import LEVELS, WITH_MAPS
+from fkp.training import lessons
+from fkp.results import report
+from fkp.layers import SoftArgmaxLayer
+from theano_onednn.layers import UpscaleLayer
 from fkp.training import keep
-from fkp.training.run import Run
+from fkp.run import Run
 from fkp.training.session import Session
 from net4 import Published, convolution, convolutions, heatmaps_schedule, masked_squared_error, schedule
 
@@ -222,7 +228,7 @@ def main():
     if args.heatmaps and args.tuned:
         p.error("argument --heatmaps: has no dense layers, so --tuned does not go with it")
     figures.use_display(args.show)
-    backend.set_precision(args.precision)
+    theano_onednn.set_precision(args.precision)
     faces = load.faces(data=args.data, rows=args.rows, groups=args.groups)
     cli.greet(args, faces)
     levels = cascade.open_level1(args.models, faces.origin)

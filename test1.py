@@ -7,8 +7,10 @@ alone, or level 1 where there are no specialists; net5.py writes the submission
 of the whole cascade.  Saves test1.png and submission.csv.
 """
 import load  # first: prepares Theano
-from fkp import cascade, cli, figures, submission
-from fkp.cascade import report
+from fkp.looking import cascade
+from fkp import cli
+from fkp.results import figures, submission
+from fkp.results import report
 
 import numpy as np
 

@@ -19,8 +19,10 @@ import os
 from pathlib import Path
 
 import load  # first: prepares Theano
-from fkp import Problem, cascade, cli, figures, files, nets, photo
-from fkp.cascade import report
+from fkp import Problem, cli, files, nets
+from fkp.looking import cascade, photo
+from fkp.results import figures
+from fkp.results import report
 from fkp.faces import describe
 from fkp.keypoints import rms, turned
 from fkp.models import named

@@ -8,7 +8,8 @@ A net that is being trained is shown as far as its last checkpoint.  Saves
 test3.png.
 """
 import load  # first: prepares Theano
-from fkp import Problem, cli, figures, models
+from fkp import Problem, cli, models
+from fkp.results import figures
 from fkp.training.best import best_epoch
 from fkp.training.checkpoint import checkpoint_path
 from fkp.training.progress import duration

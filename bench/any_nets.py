@@ -66,7 +66,7 @@ def batch(net):
 def lasagne_step(net):
     """A function of x and y that trains once and returns the loss."""
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-    from fkp import backend  # noqa: F401, I001  (first: prepares Theano)
+    import theano_onednn  # noqa: F401, I001  (first: prepares Theano)
     import lasagne
     import theano
     import theano.tensor as T
@@ -83,7 +83,7 @@ def lasagne_step(net):
 
 
 def lasagne_layers(net):
-    from fkp.layers import UpscaleLayer
+    from theano_onednn.layers import UpscaleLayer
     from lasagne import layers, nonlinearities
 
     last, kept = layers.InputLayer((None, *net.shape)), {}

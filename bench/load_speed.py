@@ -37,7 +37,7 @@ def tutorial(path):
 
 def ours(path):
     sys.path.insert(0, str(ROOT))
-    from fkp.data import reader
+    from fkp.csvs import reader
     with open(path, encoding="utf-8-sig") as file:
         columns = [name for name in file.readline().strip().split(",") if name != "Image"]
     start = time.perf_counter()

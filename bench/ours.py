@@ -17,9 +17,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import load  # noqa: I001  (first: prepares Theano)
 import numpy as np
-from fkp import backend, cli
+import theano_onednn
+from fkp import cli
 from fkp.training.session import set_seed
-from fkp.cascade import lessons
+from fkp.training import lessons
 from nolearn.lasagne import PrintLog
 
 TEST_FACES = 1783
@@ -67,7 +68,7 @@ def shaped(images, net):
 def build(options, errors):
     """The script's own net, but silent."""
     if options["bfloat16"]:
-        backend.set_precision("bfloat16")
+        theano_onednn.set_precision("bfloat16")
     set_seed(cli.SEED)
     script = importlib.import_module("net" + options["net"])
     net = script.build("LE", 38, errors=errors) if options["net"] == "5" else script.build()
@@ -130,7 +131,7 @@ def main():
         X, test = shaped(X, options["net"]), shaped(test, options["net"])
         found = {"train": train, "start": start, "ops": ops}[options["part"]](
             options, build(options, errors), X, y, test)
-    print(json.dumps(dict(found, version=backend.describe())), flush=True)
+    print(json.dumps(dict(found, version=theano_onednn.describe())), flush=True)
     os._exit(0)  # the profiler would print pages
 
 

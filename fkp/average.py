@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fkp import Problem, cli, submission
+from fkp import Problem, cli
+from fkp.results import submission
 
 
 def read(path):

@@ -7,7 +7,8 @@ import sys
 import textwrap
 from pathlib import Path
 
-from fkp import ROOT, backend, endings
+from fkp import ROOT, endings
+import theano_onednn
 from fkp.endings import Terminated
 from fkp.keypoints import COLUMNS, SECOND_SCHEME
 
@@ -148,7 +149,7 @@ def run(main):
 def greet(args, faces):
     """The first lines of a script: what computes, and on which faces."""
     origin = faces.origin
-    print(backend.describe())
+    print(theano_onednn.describe())
     if origin["drawn"]:
         print("No data/training.csv: using drawn sample faces (data/README.md says how to get Kaggle's).")
     else:

@@ -15,7 +15,7 @@ class Terminated(BaseException):
 def of(error):
     """(exit code, line or None) for what the user can mend or wished for; None for any other exception."""
     name = os.path.basename(sys.argv[0])
-    if isinstance(error, Problem):
+    if _is_problem(error):
         return 2, "%s: %s" % (name, error)
     if isinstance(error, KeyboardInterrupt):
         return 130, "Interrupted."
@@ -29,6 +29,11 @@ def of(error):
     if isinstance(error, OSError) and error.errno in NO_OUTPUT and error.filename is None:
         return 2, "%s: the output cannot be written (%s); send it elsewhere" % (name, error.strerror)
     return None
+
+
+def _is_problem(error):
+    accelerator = sys.modules.get("theano_onednn.errors")  # importing it here would prepare Theano
+    return isinstance(error, (Problem, accelerator.Problem) if accelerator else Problem)
 
 
 def end(error):

@@ -5,9 +5,11 @@ from collections import namedtuple
 from fractions import Fraction
 from pathlib import Path
 
-from fkp import ROOT, Problem, backend, files  # noqa: F401  backend comes before nolearn, which imports Theano
-from fkp.data import drawn, reader
-from fkp.data.source import find
+from fkp import ROOT, Problem, files
+import theano_onednn  # noqa: F401  comes before nolearn, which imports Theano
+from fkp.drawn import samples as drawn
+from fkp.csvs import reader
+from fkp.csvs.source import find
 from fkp.keypoints import ALL_COLUMNS, COLUMNS, split_schemes
 
 import numpy as np

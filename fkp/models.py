@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 
 from fkp import Problem, files, nets
-from fkp.preprocess import PREPROCESS
+from fkp.pictures.preprocess import PREPROCESS
 from fkp.training import compiling
-from fkp.training.run import Run  # before Theano: brings the backend
+from fkp.run import Run  # before Theano: brings the backend
 
 import numpy as np
 import theano

@@ -14,7 +14,8 @@ from pathlib import Path
 import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from fkp import Problem, backend, files, nets
+from fkp import Problem, files, nets
+import theano_onednn
 from fkp.training.checkpoint import checkpoint_path
 from fkp.training.signals import Signals
 
@@ -54,7 +55,7 @@ def engine(jobs, scheduler):
     """The processes that joblib.Parallel uses in this block; gives the exception that one's death raises."""
     os.environ.pop("THEANO_GPU_IS_ALREADY_ACTIVE", None)  # Theano's note to itself; workers open the GPU themselves
     if scheduler is None:
-        with joblib.parallel_config("loky", n_jobs=jobs, inner_max_num_threads=backend.threads()):
+        with joblib.parallel_config("loky", n_jobs=jobs, inner_max_num_threads=theano_onednn.threads()):
             yield TerminatedWorkerError
         return
     try:
@@ -78,7 +79,7 @@ def train_one(script, task, args, stop):
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends Ctrl-C to everyone; our parent answers it
         module = nets.module(script)
-        backend.set_precision(args.precision)
+        theano_onednn.set_precision(args.precision)
         path = task["path"]
         if stop.orphaned:
             return None

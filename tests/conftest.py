@@ -19,7 +19,7 @@ import numpy as np  # noqa: E402
 import theano  # noqa: E402
 
 from fkp import models  # noqa: E402
-from fkp.training.run import Run  # noqa: E402
+from fkp.run import Run  # noqa: E402
 from fkp.training.session import Session  # noqa: E402
 
 pytest.register_assert_rewrite("csvs", "interrupting", "running")
@@ -41,7 +41,7 @@ def drawn():
 
 
 def _drawn_faces():
-    from fkp.data import draw
+    from fkp.drawn import draw
     images, keypoints = draw.training(rows=120)
     origin = {"file": "drawn faces", "fingerprint": "0", "drawn": True, "rows": 120}
     return load.Faces(images, load.split_schemes(keypoints), None, origin)
@@ -50,7 +50,7 @@ def _drawn_faces():
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
     """A folder with Kaggle-like CSVs of drawn faces: 60 for training, 12 for testing."""
-    from fkp.data import draw
+    from fkp.drawn import draw
     path = tmp_path_factory.mktemp("csvs")
     draw.write_csvs(path, rows=60)
     return path

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fkp import Problem
-from fkp.data import reader
+from fkp.csvs import reader
 
 COLUMNS = ["eye_x", "eye_y", "nose_x", "nose_y"]
 TRAINING_HEADER = ",".join([*COLUMNS, "Image"])

@@ -11,12 +11,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 sys.modules["mock"] = unittest.mock
 
-from fkp import backend  # noqa: E402, F401, I001  (first: prepares Theano)
+import theano_onednn  # noqa: E402, F401, I001  (first: prepares Theano)
 import lasagne  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
-from fkp.backend.compat import scripts  # noqa: E402
-from fkp.layers import BatchNormLayer  # noqa: E402
+from theano_onednn.compat import scripts  # noqa: E402
+from theano_onednn.layers import BatchNormLayer  # noqa: E402
 from sklearn import datasets  # noqa: E402
 from sklearn.utils import Bunch  # noqa: E402
 

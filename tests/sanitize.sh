@@ -15,8 +15,8 @@ case "$1" in
 esac
 python=${PYTHON:-python3}
 shift
-"$python" -c 'import fkp.backend'  # Theano compiles its own modules without a checker
-FKP_CXXFLAGS="-fsanitize=$flags -fno-omit-frame-pointer -g" FKP_ONEDNN=1 "$python" -c 'import fkp.backend' 2>/dev/null || true  # build only
+"$python" -c 'import theano_onednn'  # Theano compiles its own modules without a checker
+FKP_CXXFLAGS="-fsanitize=$flags -fno-omit-frame-pointer -g" FKP_ONEDNN=1 "$python" -c 'import theano_onednn' 2>/dev/null || true  # build only
 ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
     TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp halt_on_error=0" \
     FKP_CXXFLAGS="-fsanitize=$flags -fno-omit-frame-pointer -g" FKP_ONEDNN=1 LD_PRELOAD="$preload" \

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import map_coordinates
 
-from fkp import augment
+from fkp.pictures import augment
 
 
 def spots(n=40, seed=0):

@@ -11,9 +11,9 @@ from lasagne.layers import (ConcatLayer, Conv2DLayer, DenseLayer, DimshuffleLaye
 from theano.gof import Op
 from theano.tensor.elemwise import CAReduce, Elemwise
 
-from fkp.backend import start
-from fkp.backend.ops import substitute
-from fkp.layers import UpscaleLayer
+from theano_onednn import start
+from theano_onednn.ops import substitute
+from theano_onednn.layers import UpscaleLayer
 from tests.test_backend_stage import mode_of
 
 pytestmark = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)

@@ -4,8 +4,8 @@ import pytest
 import theano
 import theano.tensor as T
 
-from fkp.backend import ops, start
-from fkp.backend.ops import Geometry, native
+from theano_onednn import ops, start
+from theano_onednn.ops import Geometry, native
 from tests.test_backend_products import to_bfloat16
 from tests.test_backend_stage import close, numbers
 

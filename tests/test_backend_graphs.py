@@ -6,9 +6,9 @@ import theano
 import theano.tensor as T
 from lasagne.layers import Conv2DLayer, DenseLayer, DropoutLayer, InputLayer, MaxPool2DLayer
 
-from fkp.backend import start
-from fkp.backend.ops import substitute
-from fkp.backend.ops.pool import theanos_repeat
+from theano_onednn import start
+from theano_onednn.ops import substitute
+from theano_onednn.ops.pool import theanos_repeat
 from tests.test_backend_stage import THEANOS, close, kinds, mode_of, numbers
 
 pytestmark = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)

@@ -11,9 +11,9 @@ from nolearn.lasagne import NeuralNet, TrainSplit
 from sklearn.datasets import load_digits
 
 import fkp
-from fkp import backend
-from fkp.backend import start
-from fkp.backend.ops import native, substitute
+import theano_onednn
+from theano_onednn import start
+from theano_onednn.ops import native, substitute
 from tests.test_backend_stage import THEANOS, numbers
 
 ours_only = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)
@@ -127,7 +127,7 @@ def test_a_net_is_pickled_whatever_ops_it_runs_on():
     net = net3().fit(x, y, epochs=1)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(net)).predict(x), net.predict(x))
     data = pickle.dumps(NeuralNet([]))
-    assert b"fkp.backend.ops" not in data
+    assert b"theano_onednn.ops" not in data
     assert pickle.loads(data).update is lasagne.updates.nesterov_momentum
 
 
@@ -145,15 +145,15 @@ def test_a_function_with_our_ops_is_refused_where_they_do_not_run(monkeypatch):
 def test_bfloat16_learns_the_same():
     if native.LIBRARY.fkp_isa() & start.BF16 != start.BF16:
         with pytest.raises(fkp.Problem, match="neither AMX nor AVX-512 BF16"):
-            backend.set_precision("bfloat16")
+            theano_onednn.set_precision("bfloat16")
         pytest.skip("this processor has no bfloat16")
     x, y = pictures()
     expected = history(net3().fit(x, y))
-    backend.set_precision("bfloat16")
+    theano_onednn.set_precision("bfloat16")
     try:
         net = net3().fit(x, y)
     finally:
-        backend.set_precision("float32")
+        theano_onednn.set_precision("float32")
     assert replaced(net)["train_iter_"]["Stage"] == 3
     assert any(node.op.bf16 for node in net.train_iter_.maker.fgraph.toposort() if hasattr(node.op, "bf16"))
     np.testing.assert_allclose(history(net), expected, rtol=0.02)
@@ -162,11 +162,11 @@ def test_bfloat16_learns_the_same():
 
 def test_other_precisions_are_refused():
     with pytest.raises(fkp.Problem, match="float32 or bfloat16, not 'float16'"):
-        backend.set_precision("float16")
+        theano_onednn.set_precision("float16")
 
 
 def test_describe_is_one_line():
-    assert "\n" not in backend.describe() and backend.describe().startswith("Theano 1.0.5 on cpu, float32, ")
+    assert "\n" not in theano_onednn.describe() and theano_onednn.describe().startswith("Theano 1.0.5 on cpu, float32, ")
 
 
 def test_threads_that_call_one_function_get_an_answer_each():

@@ -5,8 +5,8 @@ import theano
 import theano.tensor as T
 from theano.tensor.nnet.bn import batch_normalization_train
 
-from fkp.backend import ops, start
-from fkp.backend.ops.substitute import replaced
+from theano_onednn import ops, start
+from theano_onednn.ops.substitute import replaced
 from tests.test_backend_stage import close, numbers
 
 pytestmark = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)

@@ -7,9 +7,9 @@ import theano.tensor as T
 from lasagne import layers
 from lasagne.nonlinearities import leaky_rectify, rectify, tanh
 
-from fkp.backend import ops, start
-from fkp.backend.ops import substitute
-from fkp.layers import BatchNormLayer
+from theano_onednn import ops, start
+from theano_onednn.ops import substitute
+from theano_onednn.layers import BatchNormLayer
 from tests.test_backend_stage import THEANOS, close, numbers
 
 pytestmark = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)

@@ -4,7 +4,7 @@ import pytest
 import theano.tensor as T
 from theano.tensor.signal.pool import pool_2d
 
-from fkp.backend import ops, start
+from theano_onednn import ops, start
 from tests.test_backend_convolution import both, strided
 from tests.test_backend_stage import close, numbers
 

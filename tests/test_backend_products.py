@@ -6,8 +6,8 @@ import pytest
 import theano
 import theano.tensor as T
 
-from fkp.backend import ops, settings, start
-from fkp.backend.ops import activation, native
+from theano_onednn import ops, settings, start
+from theano_onednn.ops import activation, native
 from tests.test_backend_stage import close, numbers
 
 pytestmark = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)

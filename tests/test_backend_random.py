@@ -6,8 +6,8 @@ import theano
 import theano.tensor as T
 from lasagne.layers import DenseLayer, DropoutLayer, InputLayer
 
-from fkp.backend import ops, start
-from fkp.backend.ops import groups, native, substitute
+from theano_onednn import ops, start
+from theano_onednn.ops import groups, native, substitute
 from tests.test_backend_stage import SHAPES, THEANOS, kinds, layers, numbers
 
 pytestmark = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)

@@ -8,8 +8,8 @@ from theano.tensor.nnet.corr import CorrMM
 from theano.tensor.signal.pool import Pool as TheanoPool
 from theano.tensor.signal.pool import pool_2d
 
-from fkp.backend import start
-from fkp.backend.ops import substitute
+from theano_onednn import start
+from theano_onednn.ops import substitute
 from tests.test_backend_stage import THEANOS, close, kinds, numbers
 
 pytestmark = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)

@@ -5,14 +5,14 @@ import sys
 
 import pytest
 from conftest import ROOT
-from fkp import backend
+import theano_onednn
 
 SCRIPT = """
 import signal
 
 import load  # prepares Theano
 import numpy as np
-from fkp.backend import ops
+from theano_onednn import ops
 
 random = np.random.RandomState(0)
 array = lambda *shape: random.uniform(-1, 1, shape).astype("float32")
@@ -41,7 +41,7 @@ assert len(seen) > 20, len(seen)
 """
 
 
-@pytest.mark.skipif(backend.start.reason is not None, reason="our Ops do not run here: %s" % backend.start.reason)
+@pytest.mark.skipif(theano_onednn.start.reason is not None, reason="our Ops do not run here: %s" % theano_onednn.start.reason)
 @pytest.mark.parametrize("most", ["DEFAULT", "AVX2"])  # each instruction set has kernels of its own
 @pytest.mark.parametrize("threads", ["1", "2"])
 def test_signals_change_no_product(most, threads):
@@ -56,7 +56,7 @@ import signal
 
 import load  # prepares Theano
 import numpy as np
-from fkp.backend import ops
+from theano_onednn import ops
 
 random = np.random.RandomState(0)
 x, weights, bias = [random.uniform(-1, 1, shape).astype("float32") for shape in ((256, 900), (900, 100), 100)]
@@ -81,7 +81,7 @@ assert os.waitpid(child, 0)[1] == 0
 """
 
 
-@pytest.mark.skipif(backend.start.reason is not None, reason="our Ops do not run here: %s" % backend.start.reason)
+@pytest.mark.skipif(theano_onednn.start.reason is not None, reason="our Ops do not run here: %s" % theano_onednn.start.reason)
 def test_a_forked_child_its_own_child_and_the_parent_multiply():
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", FORK], text=True, capture_output=True, cwd=ROOT, timeout=100,
                           env={**os.environ, "OMP_NUM_THREADS": "2"})

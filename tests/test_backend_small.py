@@ -6,8 +6,8 @@ import theano
 import theano.tensor as T
 from lasagne.layers import DenseLayer, InputLayer
 
-from fkp.backend import start
-from fkp.backend.ops import native, small, substitute
+from theano_onednn import start
+from theano_onednn.ops import native, small, substitute
 from tests.test_backend_stage import close, numbers
 
 pytestmark = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)

@@ -7,8 +7,8 @@ import theano.tensor as T
 from lasagne.layers import Conv2DLayer, DropoutLayer, InputLayer, MaxPool2DLayer
 from theano.tensor.signal.pool import pool_2d
 
-from fkp.backend import ops, start
-from fkp.backend.ops import groups, substitute
+from theano_onednn import ops, start
+from theano_onednn.ops import groups, substitute
 
 pytestmark = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)
 SHAPES = [  # images, channels, height, width, filters, rows, columns

@@ -6,8 +6,8 @@ import theano
 import theano.tensor as T
 from theano.tensor.signal.pool import pool_2d
 
-from fkp.backend import ops, start
-from fkp.backend.ops import substitute
+from theano_onednn import ops, start
+from theano_onednn.ops import substitute
 from tests.test_backend_stage import SHAPES, close, functions, layers, numbers
 
 pytestmark = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fkp import Problem
-from fkp.cascade.lessons import lesson_type
+from fkp.training.lessons import lesson_type
 
 
 def test_half_of_each_batch_is_mirrored_and_the_data_set_stays():

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fkp.backend import start
+from theano_onednn import start
 
 ROOT = Path(__file__).resolve().parent.parent
 

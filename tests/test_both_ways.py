@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from csvs import write
 from fkp import keypoints, models
-from fkp.backend import start
-from fkp.data import draw
+from theano_onednn import start
+from fkp.drawn import draw
 from PIL import Image
 from running import run
 from sklearn.datasets import load_digits

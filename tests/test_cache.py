@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT
 from csvs import COLUMNS, IMAGES, LABELS, assert_training, case_lines, training_lines, write
 
-from fkp.data import cache, reader
+from fkp.csvs import cache, reader
 
 pytestmark = pytest.mark.usefixtures("own_cache_folder")
 
@@ -252,7 +252,7 @@ def test_a_writer_who_waited_leaves_the_finished_cache_alone(training, parses, m
 
 
 def test_several_processes_at_once_read_the_same(training):
-    code = ("import sys; from fkp.data import cache, reader; cache.TICK_NS = 0\n"
+    code = ("import sys; from fkp.csvs import cache, reader; cache.TICK_NS = 0\n"
             "for _ in range(30):\n"
             "    print(reader.read_training(sys.argv[1], sys.argv[2].split()).fingerprint)\n"
             "    import os, contextlib\n"

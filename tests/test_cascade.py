@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from conftest import a_run
 
-from fkp import Problem, cascade, files, keypoints, models
-from fkp.cascade import predict, report
-from fkp.training.run import Run
+from fkp import Problem, files, keypoints, models
+from fkp.looking import cascade
+from fkp.looking import cascade as predict
+from fkp.results import report
+from fkp.run import Run
 
 
 def test_a_net_that_answers_for_other_columns_is_not_shown_in_wrong_places():

@@ -1,4 +1,4 @@
-"""What fkp/backend/compat/ mends in Theano itself."""
+"""What theano_onednn/compat/ mends in Theano itself."""
 import os
 import subprocess
 import sys

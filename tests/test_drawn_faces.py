@@ -9,9 +9,9 @@ import numpy as np
 import pandas
 import pytest
 
-from fkp.data import draw, face_shapes
-from fkp.data.face_parts import paint
-from fkp.data.face_shapes import MARKS, Frame
+from fkp.drawn import draw, face_shapes
+from fkp.drawn.face_parts import paint
+from fkp.drawn.face_shapes import MARKS, Frame
 
 FEW = 64  # faces drawn once for the tests that look at pictures
 
@@ -279,7 +279,7 @@ def test_sheet_is_a_picture(faces, tmp_path):
 
 
 def test_without_anything_to_write_it_says_so():
-    done = subprocess.run([sys.executable, "-m", "fkp.data.draw"], check=False, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "fkp.drawn.draw"], check=False, capture_output=True, text=True)
     assert done.returncode == 2 and "give a folder for the CSVs, or --sheet FILE.png" in done.stderr
 
 

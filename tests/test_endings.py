@@ -75,7 +75,7 @@ sys.meta_path.insert(0, Interrupt)
 """
 
 
-@pytest.mark.parametrize("module", ["fkp.backend", "numpy", "theano.gof", "lasagne", "nolearn.lasagne", "sklearn.base"])
+@pytest.mark.parametrize("module", ["theano_onednn", "numpy", "theano.gof", "lasagne", "nolearn.lasagne", "sklearn.base"])
 def test_ctrl_c_in_the_first_seconds(module, tmp_path):
     found = script("net1.py", "--models", tmp_path, prelude=INTERRUPT % (module, "SIGINT"), folder=tmp_path)
     assert_one_line(found, "Interrupted.", code=128 + signal.SIGINT)
@@ -138,7 +138,7 @@ except ImportError as error:
     print(type(error).__name__, "\\n" in str(error))
 del os.environ["%s"]
 import load
-print(load.backend.describe().split(",")[0])
+print(load.theano_onednn.describe().split(",")[0])
 """
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from fkp import Problem, files
-from fkp.data import draw
+from fkp.drawn import draw
 from fkp.faces import describe
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fkp.backend import start
+from theano_onednn import start
 
 pytestmark = [
     pytest.mark.slow,

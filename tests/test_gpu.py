@@ -20,10 +20,11 @@ import net5
 import numpy as np
 import pytest
 
-from fkp import backend, models
-from fkp.backend import checks, gpu
+import theano_onednn
+from fkp import models
+from theano_onednn import checks, gpu
 from fkp.training.checkpoint import Checkpoint
-from fkp.training.run import Run, described
+from fkp.run import Run, described
 from fkp.training.session import Session
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -98,8 +99,8 @@ def on_device(folder):
     small = {"hidden": 20, "all_rows": True}
     here = folder / "device"
     found = {
-        "describe": backend.describe(),
-        "report": backend.start.reason,
+        "describe": theano_onednn.describe(),
+        "report": theano_onednn.start.reason,
         "net3": train(net3, here / "net3.npz"),
         "net4": train(net4, here / "net4.npz", halfway=here / "again.npz", **small),
         "net5": specialist(here),

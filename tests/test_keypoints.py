@@ -3,8 +3,8 @@ import load
 import numpy as np
 import pytest
 
-from fkp.data import draw
-from fkp.data.face_shapes import MEAN
+from fkp.drawn import draw
+from fkp.drawn.face_shapes import MEAN
 from fkp.keypoints import merge_schemes, place, turned
 
 

@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 from csvs import message
 
-from fkp.data import draw, reader
-from fkp.data.labels import doubt
+from fkp.drawn import draw
+from fkp.csvs import reader
+from fkp.csvs.labels import doubt
 from fkp.keypoints import COLUMNS
 
 pytestmark = pytest.mark.usefixtures("own_cache_folder")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from fkp import keypoints
-from fkp.cascade import lessons
+from fkp.training import lessons
 
 
 def specialist_row(drawn, group, seen_error=0.0):

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from conftest import a_run
 
-from fkp.cascade import looks, predict
-from fkp.data.face_shapes import MEAN
+from fkp.looking import looks, cascade as predict
+from fkp.drawn.face_shapes import MEAN
 from fkp.keypoints import place
-from fkp.warp import Warp
+from fkp.pictures.warp import Warp
 
 WIDE = 20  # pixels: a white rectangle so wide and half as high stands for a face of the usual size
 

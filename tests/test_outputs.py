@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fkp import Problem, cli, figures, files, models, photo, submission
-from fkp.cascade import report
-from fkp.data import draw
+from fkp import Problem, cli, files, models
+from fkp.results import figures, submission
+from fkp.looking import photo
+from fkp.results import report
+from fkp.drawn import draw
 from PIL import Image
 from running import run
 
@@ -199,8 +201,8 @@ def test_pictures_are_drawn_in_an_ipython_that_dropped_what_matplotlib_asks_it_f
     for name in ("IPython", "IPython.core"):
         monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
     monkeypatch.setitem(sys.modules, "IPython.core.pylabtools", tools)
-    monkeypatch.delitem(sys.modules, "fkp.figures")
-    importlib.import_module("fkp.figures")
+    monkeypatch.delitem(sys.modules, "fkp.results.figures")
+    importlib.import_module("fkp.results.figures")
     assert tools.backend2gui == (table or {})
 
 

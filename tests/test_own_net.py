@@ -8,14 +8,14 @@ import sys
 
 import pytest
 from conftest import ROOT
-from fkp.data import draw
+from fkp.drawn import draw
 
 NET6 = '''"""Net 6: net 3 that learns as net 4 does, from augmented faces."""
 import load
 import net3
 import net4
 from fkp import cli, files
-from fkp.training.run import Run
+from fkp.run import Run
 from fkp.training.session import Session
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fkp import Problem, photo
+from fkp import Problem
+from fkp.looking import photo
 
 
 find_faces = photo.find_faces

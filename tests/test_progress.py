@@ -5,8 +5,8 @@ import pytest
 from conftest import some_faces, train
 from theano.gof.cmodule import GCC_compiler
 
-from fkp import figures
-from fkp.backend import library
+from fkp.results import figures
+from theano_onednn import library
 from fkp.training import compiling
 
 

@@ -20,7 +20,7 @@ import load
 from nolearn import inischema
 
 from fkp import models
-from fkp.backend.compat import names
+from theano_onednn.compat import names
 
 MODES = ["auto", "0"]  # FKP_ONEDNN
 NETS = ["net1", "net2", "net3", "net4"]
@@ -57,7 +57,7 @@ CASCADE = """
 import sys
 import net5
 import numpy as np
-from fkp.cascade import predict
+from fkp.looking import cascade as predict
 
 answers_here, answers_there = sys.argv.pop(1), sys.argv.pop(1)
 told = np.load(answers_there) if answers_there != "none" else None

@@ -8,7 +8,7 @@ import pytest
 from csvs import COLUMNS, IMAGES, SEEDS, TEXTS, assert_training, case_lines, lookup_lines, training_lines, write
 
 from fkp import Problem
-from fkp.data import cache, pixels, reader
+from fkp.csvs import cache, pixels, reader
 
 pytestmark = pytest.mark.usefixtures("own_cache_folder")
 

@@ -8,7 +8,7 @@ import pytest
 from csvs import (AGAIN, COLUMNS, DIGITS, SEEDS, TRAINING_HEADER, case_lines,
                   lookup_lines, message, training_lines, write, zipped)
 
-from fkp.data import pixels, reader
+from fkp.csvs import pixels, reader
 
 pytestmark = pytest.mark.usefixtures("own_cache_folder")
 

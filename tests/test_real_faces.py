@@ -3,7 +3,8 @@ import load
 import numpy as np
 import pytest
 
-from fkp import keypoints, submission
+from fkp import keypoints
+from fkp.results import submission
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from csvs import (COLUMNS, IMAGES, TEXTS, assert_training, case_lines, lookup_lines, message, training_lines, write, zipped)
 
-from fkp.data import cache, reader, source
+from fkp.csvs import cache, reader, source
 
 pytestmark = pytest.mark.usefixtures("own_cache_folder")
 

@@ -34,7 +34,7 @@ def test_no_module_waits_for_one_that_waits_for_it():
     files = {module(path): path for path in ROOT.glob("fkp/**/*.py")}
     waits = {name: {other for other in imports(path, whole=False) if other in files and other != name}
              for name, path in files.items()}
-    for name, path in files.items():  # `import fkp.data.reader` runs fkp.data; what a package itself imports is its own
+    for name, path in files.items():  # `import fkp.csvs.reader` runs fkp.data; what a package itself imports is its own
         waits[name] = {other for other in waits[name] if not name.startswith(other + ".")}
     while waits:
         free = {name for name, others in waits.items() if not others & set(waits)}

@@ -7,9 +7,10 @@ import net4
 import pytest
 from conftest import a_run, train
 
-from fkp import backend, cli, files, models
+import theano_onednn
+from fkp import cli, files, models
 from fkp.training.checkpoint import checkpoint_path
-from fkp.training.run import TASK, Run, described
+from fkp.run import TASK, Run, described
 
 
 def test_a_run_comes_back_from_json():
@@ -20,7 +21,7 @@ def test_a_run_comes_back_from_json():
 
 def test_the_first_line_of_a_script_decides_nothing(monkeypatch):
     before = a_run()
-    monkeypatch.setattr(backend, "describe", lambda: "other words")
+    monkeypatch.setattr(theano_onednn, "describe", lambda: "other words")
     assert before.difference(a_run()) is None
     assert "other words" not in json.dumps(a_run().to_json())
 
@@ -31,7 +32,7 @@ def test_the_first_line_of_a_script_decides_nothing(monkeypatch):
     ({"build": {}}, ("settings build epochs", 2, None)),
     ({"rows": 30}, ("settings rows", None, 30)),
     ({"data": {"file": "drawn faces", "drawn": False}}, ("data drawn", True, False)),
-    ({"computed": {**backend.facts(), "threads": 99}}, ("computed threads", backend.threads(), 99))])
+    ({"computed": {**theano_onednn.facts(), "threads": 99}}, ("computed threads", theano_onednn.threads(), 99))])
 def test_the_difference_is_named_with_both_values(change, found):
     there = a_run(epochs=2)
     here = dataclasses.replace(there, **change)

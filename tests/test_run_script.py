@@ -1,4 +1,4 @@
-"""python -m fkp.backend SCRIPT: scripts of 2014 run unmodified."""
+"""python -m theano_onednn SCRIPT: scripts of 2014 run unmodified."""
 import os
 import subprocess
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fkp.backend import start
+from theano_onednn import start
 
 pytestmark = pytest.mark.slow
 
@@ -60,7 +60,7 @@ print(theano.function([x], get_output(net, x))(numbers).shape)
 
 
 def run(script, *arguments, **environment):
-    return subprocess.run([sys.executable, "-m", "fkp.backend", str(script), *arguments], cwd=ROOT, text=True,
+    return subprocess.run([sys.executable, "-m", "theano_onednn", str(script), *arguments], cwd=ROOT, text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(os.environ, **environment))
 
 
@@ -84,7 +84,7 @@ def test_one_line_says_which_layers_are_on_onednn_and_why_others_are_not(script)
     done = run(path)
     assert (done.returncode, done.stdout) == (0, "(2, 3)\n"), done.stderr
     assert done.stderr.splitlines()[1:] == [
-        "fkp.backend: layers on oneDNN: conv1, pool1, DenseLayer; Theano's own: output (its get_output_for is not "
+        "theano_onednn: layers on oneDNN: conv1, pool1, DenseLayer; Theano's own: output (its get_output_for is not "
         "Lasagne's)"]
 
 
@@ -94,7 +94,7 @@ def test_a_layer_counts_by_what_it_builds_whatever_its_class(script):
     done = run(script("""
 import theano
 import theano.tensor as T
-from fkp.layers import BatchNormLayer, UpscaleLayer
+from theano_onednn.layers import BatchNormLayer, UpscaleLayer
 from lasagne import layers
 from lasagne.layers import DenseLayer, InputLayer, Layer, NonlinearityLayer, get_output
 
@@ -120,7 +120,7 @@ for deterministic in (False, True):
 """))
     assert done.returncode == 0, done.stderr
     assert done.stderr.splitlines()[1:] == [
-        "fkp.backend: layers on oneDNN: pool, norm, upscale, blur, dense; Theano's own: scale (no kernel for a Scale), "
+        "theano_onednn: layers on oneDNN: pool, norm, upscale, blur, dense; Theano's own: scale (no kernel for a Scale), "
         "flat norm (no kernel for a BatchNormLayer)"]
 
 
@@ -147,7 +147,7 @@ assert get_output(MaxPool2DCCLayer(turned, 3, 2), images).eval().shape == (2, 1,
 def test_graphs_without_layers_are_counted(script):
     done = run(script("import theano, theano.tensor as T\nx, w = T.tensor4(), T.tensor4()\n"
                       "theano.function([x, w], T.nnet.conv2d(x, w))"))
-    assert done.stderr.splitlines()[1:] == ["fkp.backend: no Lasagne layer was built; on oneDNN: Convolution"]
+    assert done.stderr.splitlines()[1:] == ["theano_onednn: no Lasagne layer was built; on oneDNN: Convolution"]
 
 
 def test_theanos_own_ops_run_it_as_well(script):
@@ -171,7 +171,7 @@ def test_python_2_is_named_in_one_line(script, text, line):
 
 def test_a_missing_script_is_named():
     done = run("/nowhere/script.py")
-    assert (done.returncode, done.stderr) == (2, "fkp.backend: /nowhere/script.py cannot be read: "
+    assert (done.returncode, done.stderr) == (2, "theano_onednn: /nowhere/script.py cannot be read: "
                                                  "No such file or directory\n")
 
 

@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 from running import assert_picture, run
 
-from fkp import cascade, cli, models
+from fkp.looking import cascade
+from fkp import cli, models
 
 pytestmark = pytest.mark.slow
 
@@ -54,7 +55,7 @@ def test_test2_compares_nets_on_the_same_faces(trained, folder, tmp_path):
 
 
 def test_test2_predicts_on_a_photo(trained, tmp_path):
-    from fkp.data import draw
+    from fkp.drawn import draw
     photo = Image.fromarray(draw.draw(1)[0][0]).resize((300, 300))
     photo.save(tmp_path / "me.jpg")
     done = run("test2", "net1", "--models", trained[0], "--image", tmp_path / "me.jpg", "--out", tmp_path)

@@ -6,10 +6,11 @@ import test2
 from PIL import Image
 from scipy import ndimage
 
-from fkp import cli, photo, search
-from fkp.data import draw
-from fkp.data.face_shapes import MEAN
-from fkp.preprocess import preprocessed
+from fkp import cli
+from fkp.looking import photo, search
+from fkp.drawn import draw
+from fkp.drawn.face_shapes import MEAN
+from fkp.pictures.preprocess import preprocessed
 
 DISC = 20   # pixels: the radius of the disc that stands for a mean face as large as a picture
 

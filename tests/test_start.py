@@ -7,10 +7,10 @@ import pytest
 
 from conftest import ROOT
 
-from fkp.backend import checks, library, start
+from theano_onednn import checks, library, start
 
 ours_only = pytest.mark.skipif(start.reason is not None, reason="our Ops do not run here: %s" % start.reason)
-SHORT = "import fkp.backend as b; print(b.describe())"
+SHORT = "import theano_onednn as b; print(b.describe())"
 MISSING = """
 import importlib.metadata as m
 files = m.files
@@ -39,7 +39,7 @@ def assert_one_line(found, line):
 
 
 def test_onednn_can_be_switched_off():
-    found = python("-c", "import fkp.backend as b, fkp; print(b.describe(), b.start.groups.precision)\n"
+    found = python("-c", "import theano_onednn as b, fkp; print(b.describe(), b.start.groups.precision)\n"
                    "try: b.set_precision('bfloat16')\nexcept fkp.Problem as p: print(p)", FKP_ONEDNN="0")
     assert found.returncode == 0 and not found.stderr
     assert found.stdout.splitlines()[0].endswith("float32, Theano's own Ops: FKP_ONEDNN=0 float32")
@@ -67,7 +67,7 @@ def test_theano_flags_that_speak_against_it_are_named(flags):
 
 @ours_only
 def test_the_users_settings_win():
-    found = python("-c", "import fkp.backend, theano; print(theano.config.allow_gc, theano.config.blas.ldflags)",
+    found = python("-c", "import theano_onednn, theano; print(theano.config.allow_gc, theano.config.blas.ldflags)",
                    THEANO_FLAGS="allow_gc=True,blas.ldflags=-lm")
     assert found.stdout.split() == ["True", "-lm"]
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import fkp.average
-from fkp import Problem, submission
-from fkp.data import draw
+from fkp import Problem
+from fkp.results import submission
+from fkp.drawn import draw
 
 FULL = list(range(30))
 FOUR = [load.COLUMNS.index(name) for name in load.columns(load.FOUR_POINTS)]

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from conftest import a_run, train
 
-from fkp import Problem, cascade, cli, files, keypoints, models, photo, submission
-from fkp.cascade import lessons
+from fkp import Problem, cli, files, keypoints, models
+from fkp.looking import cascade, photo
+from fkp.results import submission
+from fkp.training import lessons
 from fkp.training.checkpoint import checkpoint_path
 
 SECOND = load.columns(load.SECOND_SCHEME.values())

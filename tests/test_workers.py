@@ -13,9 +13,10 @@ import pytest
 from joblib.externals.loky import get_reusable_executor
 from conftest import ROOT, assert_same_run
 
-from fkp import Problem, cascade, files, models, workers
+from fkp import Problem, files, models, workers
+from fkp.looking import cascade
 from fkp.training import checkpoint
-from fkp.cascade import predict
+from fkp.looking import cascade as predict
 
 pytestmark = pytest.mark.slow
 

@@ -1,7 +1,7 @@
 """A line when Theano compiles: on a machine where it has not yet, seconds pass before a net's first epoch."""
 import contextlib
 
-from fkp import backend  # noqa: F401  before Theano
+import theano_onednn  # noqa: F401  before Theano
 
 from theano.gof.cmodule import GCC_compiler
 

@@ -3,7 +3,7 @@ import contextlib
 
 from fkp import Problem, files, models
 from fkp.training.checkpoint import checkpoint_path
-from fkp.training.run import CIRCUMSTANCES, TASK
+from fkp.run import CIRCUMSTANCES, TASK
 
 ANEW = "or start anew: with --force here, which replaces it, or in another folder with --models"
 

@@ -12,7 +12,7 @@ from fkp.training import compiling, keep
 from fkp.training.best import put_best_weights, remembered
 from fkp.training.checkpoint import Checkpoint, checkpoint_path, shared_variables
 from fkp.training.progress import Brief, Progress, summary
-from fkp.training.run import described
+from fkp.run import described
 from fkp.training.signals import Signals
 
 HEADER_BYTES = 100000   # at most, of a file's text:

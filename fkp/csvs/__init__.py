@@ -1,0 +1,1 @@
+"""Kaggle's CSV files, read strictly."""

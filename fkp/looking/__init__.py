@@ -1,0 +1,1 @@
+"""Nets look at faces: level 1, specialists, photographs."""

@@ -1,0 +1,1 @@
+"""What is done to pixels, and to points with them."""

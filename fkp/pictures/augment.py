@@ -1,0 +1,159 @@
+"""Faces turned aside, tilted, scaled, shifted and relit at random: more faces than there are, batch by batch."""
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from fkp.keypoints import ALL_COLUMNS
+from fkp.pictures.warp import Warp
+
+ASIDE = np.deg2rad(35)  # heads turn aside by up to so much, each way,
+TURNED = 0.6            # so many of them
+TILT = np.deg2rad(20)   # each way, in the plane of the picture
+SCALE = 0.25            # smaller or larger by so much
+SHIFT = 10.0            # pixels each way
+LIGHT = 0.3             # contrast changes by so much, brightness by as much of 128
+CLOSER = 0.4            # of these suit a specialist: its crop is where the level before saw the group
+
+# The `Head` that turns.  Lengths are in its radii.
+RADIUS = 1.15           # distances between the eyes
+NECK = 0.6              # from the axis of the cylinder forwards to that about which the head turns
+NOSE = 0.25             # how far the tip stands out
+SPREAD = 0.25           # standard deviation of the bell that is the nose
+TIP = 0.17              # the nose's tip above its base, for faces on which the base is marked
+STEPS = 12              # of a sum that converges: each is at most half of the one before
+LEFT_EYE, RIGHT_EYE, NOSE_TIP, NOSE_BASE = (
+    ALL_COLUMNS.index(name + "_x") // 2 for name in ("left_eye_center", "right_eye_center", "nose_tip", "nose_base"))
+
+
+def faces(images, points, random):
+    """Another picture of each face, all that augmentation does to it: the place for a new idea.
+
+    images (n, SIZE, SIZE) uint8; points (n, full) or (n, all) in pixels from
+    the edge, NaN where missing.  Returns new arrays of the same shapes.
+    """
+    n = len(images)
+    aside = Turn(points, random.uniform(-ASIDE, ASIDE, n) * (random.uniform(size=n) < TURNED))
+    images, points = warp(aside.images(images), aside.points(points), random)
+    return relight(images, random), points
+
+
+class Turn:
+    """Each of n heads turned aside by its `angle` (n,), radians, positive towards larger x.
+
+    Each is a `Head`, placed by its face's `points`, as `faces` takes them; one
+    without eyes or nose among them is not turned.  Pixels move along their row.
+    """
+
+    def __init__(self, points, angle):
+        xy = np.full((len(points), len(ALL_COLUMNS) // 2, 2), np.nan, np.float32)
+        xy[:, :points.shape[1] // 2] = points.reshape(len(points), -1, 2)
+        radius = RADIUS * np.hypot(*(xy[:, LEFT_EYE] - xy[:, RIGHT_EYE]).T)
+        tip = np.where(np.isnan(xy[:, NOSE_TIP]), xy[:, NOSE_BASE] - radius[:, None] * [0, TIP], xy[:, NOSE_TIP])
+        self.turned = np.flatnonzero((angle != 0) & (radius > 0) & np.isfinite(tip).all(1))
+        one_each = self.turned[:, None, None]  # (t, 1, 1): beside rows and columns of pixels
+        self.radius = radius[one_each]
+        self.middle = np.nanmean(xy[self.turned, :, :1], 1, keepdims=True)  # of the face: the cylinder's front
+        nose_x, nose_y = tip.astype(np.float32).T[..., one_each]
+        self.head = Head(angle.astype(np.float32)[one_each], (nose_x - self.middle) / self.radius, nose_y / self.radius)
+
+    def points(self, points):
+        """Where points (n, 2k) go, in pixels from the edge; NaN stays NaN."""
+        moved = points.copy()
+        x, y = points[self.turned, None, 0::2], points[self.turned, None, 1::2]
+        new = self.head.there((x - self.middle) / self.radius, y / self.radius)
+        moved[self.turned, 0::2] = (new * self.radius + self.middle)[:, 0]
+        return moved
+
+    def images(self, images):
+        """The turned uint8 images (n, size, size): each pixel fetched, by the inverse of `points`, from its row."""
+        size = images.shape[-1]
+        centres = np.arange(size, dtype=np.float32) + np.float32(0.5)
+        seen = self.head.back((centres - self.middle) / self.radius, centres[:, None] / self.radius)
+        old = (seen * self.radius + self.middle - np.float32(0.5)).clip(0, size - 1)
+        left = old.astype(np.intp).clip(0, size - 2)
+        before = images[self.turned].ravel()
+        at = left + np.arange(0, before.size, size).reshape(-1, size, 1)
+        pixels, right = before[at].astype(np.float32), before[at + 1]
+        pixels += (right - pixels) * (old - left) + np.float32(0.5)  # uint8 cuts off, so this rounds
+        after = images.copy()
+        after[self.turned] = pixels
+        return after
+
+
+class Head:
+    """An upright cylinder with a nose, turned by `angle`; x right of its front's middle, y down, in its radii.
+
+    What it shows moves sideways, as far as it is in front of the neck.  Arrays
+    of any shapes that spread over one another.
+    """
+
+    def __init__(self, angle, nose_x, nose_y):
+        self.angle, self.nose_y = angle, nose_y
+        self.nose_x = self.around(nose_x, nose_y) + NOSE * np.sin(angle)
+
+    def there(self, x, y):
+        """Where what is at x goes as the head turns."""
+        around = new = self.around(x, y)
+        for _ in range(STEPS):
+            new = around + self.further(new, y)
+        return new
+
+    def back(self, x, y):
+        """The inverse: where what is at x was."""
+        return self.before(x - self.further(x, y), y)
+
+    def around(self, x, y):
+        """`there`, had it no nose."""
+        return roll(x, self.angle) - NECK * np.sin(self.angle)
+
+    def before(self, x, y):
+        """The inverse of `around`."""
+        return roll(x + NECK * np.sin(self.angle), -self.angle)
+
+    def further(self, x, y):
+        """How much further than the cylinder the nose goes that arrives at x."""
+        bell = np.exp(((x - self.nose_x) / SPREAD) ** 2 / -2)
+        return bell * np.exp(((y - self.nose_y) / SPREAD) ** 2 / -2) * NOSE * np.sin(self.angle)
+
+
+def roll(x, angle):
+    """Where x on a cylinder of radius 1 goes as it rolls by `angle`; what is beside it, or hidden then, moves along."""
+    sin, cos = np.sin(angle), np.cos(angle)
+    seen = x.clip(np.where(angle > 0, -1, -cos), np.where(angle > 0, cos, 1))
+    return seen * cos + np.sqrt(1 - seen * seen) * sin + x - seen  # the sine of (arcsine of seen, plus angle)
+
+
+class RandomWarp(Warp):
+    """A tilt, a scale and a shift for each of n faces of size x size pixels, drawn at random, of this `strength`."""
+
+    def __init__(self, n, size, random, strength=1.0):
+        centre = np.full((n, 2), size / 2)
+        super().__init__(strength * random.uniform(-TILT, TILT, n), np.exp(strength * random.uniform(-SCALE, SCALE, n)),
+                         centre, centre + strength * random.uniform(-SHIFT, SHIFT, (n, 2)))
+
+
+def warp(images, points, random):
+    """Tilt, scale and shift faces, each in its own way; arrays as for `faces`."""
+    drawn = RandomWarp(len(images), images.shape[-1], random)
+    return drawn.images(images), drawn.points(points)
+
+
+def relight(images, random):
+    """Change contrast and brightness of uint8 images (n, SIZE, SIZE), each in its own way."""
+    n = len(images)
+    contrast = 1 + random.uniform(-LIGHT, LIGHT, (n, 1, 1)).astype(np.float32)
+    light = 128 * (1 + random.uniform(-LIGHT, LIGHT, (n, 1, 1))).astype(np.float32)
+    return np.clip((images - np.float32(128)) * contrast + light, 0, 255).astype(np.uint8)
+
+
+def ahead(batches):
+    """The same batches in the same order, the next one made by a thread while the net trains on this one."""
+    batches = iter(batches)
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, batches, None)
+        while True:
+            batch = coming.result()
+            if batch is None:
+                return
+            coming = pool.submit(next, batches, None)
+            yield batch

@@ -1,0 +1,99 @@
+"""How good the levels and their averages are: tables, the best rule, a picture."""
+import json
+
+import numpy as np
+
+from fkp import Problem, files
+from fkp.results import figures
+from fkp.looking.cascade import combine, own_columns
+from fkp.faces import validation_rows
+from fkp.keypoints import ALL_COLUMNS, COLUMNS, GROUPS, rms
+
+RULES = [(1,), (2,), (3,), (1, 1, 2), (1, 2), (2, 3), (1, 2, 3)]  # averages of levels; the last is the originals'
+RULES_FILE = "net5.json"
+CONTENT = "validation error of averaged levels, pixels"
+
+
+def validation_errors(points, faces):
+    """{rule: error (n_valid, all) in pixels} on the faces that no level trained on."""
+    rows = validation_rows(faces)
+    return {rule: (combine(points, rule) - faces.keypoints)[rows]
+            for rule in RULES if all(level in points for level in rule)}
+
+
+def print_errors(points, faces):
+    """Print every rule's error, side by side, per group and per keypoint.  Returns `full_scheme_error`."""
+    errors = validation_errors(points, faces)
+    print("\nValidation error in pixels (root mean square), on faces that no level trained on")
+    print("%-26s" % "levels averaged" + "".join("%9s" % rule_name(rule) for rule in errors))
+    for name, index in parts_of_a_face().items():
+        values = [rms(error[:, index]) for error in errors.values()]
+        if np.isfinite(values).any():
+            print("%-26s" % name + "".join("%9.2f" % v if np.isfinite(v) else "%9s" % "-" for v in values))
+    scores = full_scheme_error(errors)
+    print("The submission uses the best on the full scheme: %s." % rule_name(min(scores, key=scores.get)), flush=True)
+    return scores
+
+
+def parts_of_a_face():
+    """{name: indices into ALL_COLUMNS}: the whole face, each group, each keypoint."""
+    at = ALL_COLUMNS.index
+    parts = {"all points": list(range(len(ALL_COLUMNS))), "full scheme": list(range(len(COLUMNS)))}
+    parts.update({group: own_columns(group)[0] for group in GROUPS})
+    parts.update({name[:-2]: [at(name), at(name) + 1] for name in ALL_COLUMNS if name.endswith("_x")})
+    return parts
+
+
+def complete(truth):
+    """Index of the faces (n, all) with all labels of the full scheme."""
+    return np.flatnonzero(~np.isnan(truth[:, :len(COLUMNS)]).any(1))
+
+
+def worth_showing(truth):
+    """Index of the complete faces, or, where there are none, of all."""
+    rows = complete(truth)
+    return rows if len(rows) else np.arange(len(truth))
+
+
+def picture(points, rule, faces, n=8):
+    """Validation faces with the answer of `rule` and the truth, and both levels' error: a figure."""
+    rows = validation_rows(faces)
+    rows = rows[worth_showing(faces.keypoints[rows])[:n]]
+    full = slice(0, len(COLUMNS))
+    truth, answer = faces.keypoints[rows, full], combine(points, rule)[rows, full]
+    captions = ["level 1: %.2f, cascade: %.2f pixels" % (rms(one - t), rms(a - t))
+                for one, a, t in zip(points[1][rows, full], answer, truth)]
+    return figures.gallery("The cascade on validation faces: prediction +, truth o", faces.images[rows],
+                           answer, truth, captions)
+
+
+def rule_name(rule):
+    return "+".join(map(str, rule))
+
+
+def full_scheme_error(errors):
+    """{rule: error in pixels on the full scheme's points} from `validation_errors`."""
+    return {rule: float(rms(error[:, :len(COLUMNS)])) for rule, error in errors.items()}
+
+
+def write_rules(folder, scores):
+    """Keep each rule's validation error, {rule: pixels}, in models/net5.json."""
+    table = {CONTENT: {rule_name(rule): value for rule, value in scores.items()}}
+    files.write_text(folder / RULES_FILE, json.dumps(table, indent=2) + "\n")
+
+
+def best_rule(folder, levels):
+    """The rule with the lowest validation error among those of these `levels` alone.
+
+    The mean of all of them, as in the originals, where net5.py has not ended yet.
+    """
+    try:
+        scores = json.loads((folder / RULES_FILE).read_text())[CONTENT]
+        known = {rule: float(scores[rule_name(rule)]) for rule in RULES if rule_name(rule) in scores}
+    except FileNotFoundError:
+        known = {}
+    except (OSError, ValueError, TypeError, LookupError, RecursionError) as error:
+        raise Problem("%s: cannot be read (%s); move it away and run net5.py again"
+                      % (folder / RULES_FILE, error)) from None
+    possible = {rule: score for rule, score in known.items() if set(rule) <= set(levels)}
+    return min(possible, key=possible.get) if possible else tuple(levels)

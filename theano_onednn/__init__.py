@@ -1,0 +1,30 @@
+"""Makes Theano, Lasagne and nolearn import and run fast on a current machine.
+
+Import this before Theano.  The environment variable FKP_ONEDNN
+says whether oneDNN's kernels replace Theano's own on the CPU: `auto` (the
+default: where they are available), `1` (fail where they are not) or `0`.
+"""
+from . import checks
+from .errors import NotReady, Problem
+
+__all__ = ["NotReady", "Problem", "describe", "facts", "prepare", "set_precision", "threads"]
+
+
+def prepare():
+    """What happens before the first net is built, in the only order that works.  Raises NotReady, a Problem."""
+    checks.check_python()      # first: nothing below need parse on an older one
+    checks.check_compiler()    # before Theano looks for it, and says less
+    checks.check_threads()     # before OpenMP is loaded, with our library or Theano's
+    from . import settings
+    settings.apply()           # before NumPy: its OpenBLAS reads the number of threads when it is loaded
+    from . import compat, gpu  # imports NumPy
+    compat.install()           # before Theano, Lasagne and nolearn, which ask for the old names
+    gpu.listen()               # before Theano, which reports a GPU that does not start when it is imported
+    checks.import_theano()     # before Lasagne, which takes any error of Theano's for an old release
+    from . import start        # imports Lasagne and nolearn
+    gpu.prepare()              # before our Ops: they are for the CPU only
+    start.start()
+
+
+prepare()
+from .start import describe, facts, set_precision, threads

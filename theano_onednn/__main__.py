@@ -1,0 +1,90 @@
+"""Runs a script that uses Theano, Lasagne or nolearn, unmodified, however old: python -m theano_onednn SCRIPT [ARGS]
+
+The names that newer releases dropped are put back, the fast Ops are on, and a
+line on stderr says which of the script's layers run on oneDNN.
+"""
+import ast
+import atexit
+import os
+import runpy
+import sys
+import warnings
+from collections import Counter
+
+from . import describe, start
+from .compat import scripts
+from .errors import Problem
+from .ops import census
+from .ops.substitute import replaced
+
+
+def check_syntax(path):
+    """Raise Problem where the script cannot be read or is not Python 3."""
+    try:
+        with open(path, "rb") as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(file.read(), path)
+    except (OSError, ValueError) as error:
+        raise Problem("%s cannot be read: %s" % (path, getattr(error, "strerror", None) or error))
+    except SyntaxError as error:
+        raise Problem("%s, line %s, is not Python 3 (%s): %s; if it is Python 2, convert it with 2to3 -w %s" % (
+            path, error.lineno, error.msg, (error.text or "").strip(), path))
+
+
+def say(line):
+    """One line on stderr; on a terminal over the ^C that stands there."""
+    if sys.stderr:
+        print("\r" + line if sys.stderr.isatty() else line, file=sys.stderr)
+
+
+def say_what_runs():
+    """From the first function that is compiled on, whenever there is something new to say."""
+    import theano
+    function, said, ops = theano.function, [""], Counter()
+
+    def tell():
+        line = census.line()
+        if line not in ("", said[0]):
+            say("theano_onednn: %s" % line)
+            said[0] = line
+
+    def compile_function(*args, **kwargs):
+        tell()
+        compiled = function(*args, **kwargs)
+        ops.update(replaced(compiled))
+        return compiled
+
+    def at_end():
+        tell()
+        if not said[0]:
+            say("theano_onednn: no Lasagne layer was built; on oneDNN: %s" % (census.listed(ops) or "nothing"))
+
+    theano.function = compile_function
+    atexit.register(at_end)
+
+
+def main(arguments):
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(__doc__.strip())
+        return 0 if arguments else 2
+    path = arguments[0]
+    check_syntax(path)
+    say("theano_onednn: %s" % describe())
+    scripts.restore()
+    if start.reason is None:
+        say_what_runs()
+    sys.argv, sys.path[0] = arguments, os.path.dirname(os.path.abspath(path))
+    runpy.run_path(path, scripts.PYTHON_2, "__main__")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.argv[0] = "theano_onednn"
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except Problem as error:
+        say("theano_onednn: %s" % error)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        say("Interrupted.")
+        sys.exit(130)
