@@ -22,7 +22,7 @@ from fkp import models  # noqa: E402
 from fkp.run import Run  # noqa: E402
 from fkp.training.session import Session  # noqa: E402
 
-pytest.register_assert_rewrite("csvs", "interrupting", "running")
+pytest.register_assert_rewrite("small_csvs", "interrupting", "running")
 theano.config.on_opt_error = "raise"  # Theano only warns where a rewrite fails
 
 
@@ -118,7 +118,7 @@ def own_cache_folder(tmp_path, monkeypatch):
 @pytest.fixture
 def training(tmp_path):
     """A small training.csv."""
-    from csvs import training_lines, write
+    from small_csvs import training_lines, write
     return write(tmp_path / "training.csv", training_lines())
 
 

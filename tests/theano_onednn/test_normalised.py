@@ -10,7 +10,7 @@ from lasagne.nonlinearities import leaky_rectify, rectify, tanh
 from theano_onednn import ops, start
 from theano_onednn.ops import substitute
 from theano_onednn.layers import BatchNormLayer
-from tests.test_backend_stage import THEANOS, close, numbers
+from test_stage import THEANOS, close, numbers
 
 pytestmark = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)
 softplus = T.nnet.softplus  # none that our Ops know

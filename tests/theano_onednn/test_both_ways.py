@@ -1,7 +1,7 @@
 """A script trains a net to the same losses with oneDNN and with Theano's own Ops."""
 import numpy as np
 import pytest
-from csvs import write
+from small_csvs import write
 from fkp import keypoints, models
 from theano_onednn import start
 from fkp.drawn import draw

@@ -1,7 +1,7 @@
 """Labels that cannot be are named for what they look like; a few odd ones are none of anybody's business."""
 import numpy as np
 import pytest
-from csvs import message
+from small_csvs import message
 
 from fkp.drawn import draw
 from fkp.csvs import reader

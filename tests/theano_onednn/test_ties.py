@@ -8,7 +8,7 @@ from theano.tensor.signal.pool import pool_2d
 
 from theano_onednn import ops, start
 from theano_onednn.ops import substitute
-from tests.test_backend_stage import SHAPES, close, functions, layers, numbers
+from test_stage import SHAPES, close, functions, layers, numbers
 
 pytestmark = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)
 

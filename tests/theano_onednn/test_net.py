@@ -10,11 +10,10 @@ from lasagne import layers
 from nolearn.lasagne import NeuralNet, TrainSplit
 from sklearn.datasets import load_digits
 
-import fkp
 import theano_onednn
 from theano_onednn import start
 from theano_onednn.ops import native, substitute
-from tests.test_backend_stage import THEANOS, numbers
+from test_stage import THEANOS, numbers
 
 ours_only = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)
 
@@ -137,14 +136,14 @@ def test_a_function_with_our_ops_is_refused_where_they_do_not_run(monkeypatch):
     data = pickle.dumps(function)
     np.testing.assert_array_equal(pickle.loads(data)(), function())
     monkeypatch.setattr(native, "LIBRARY", None)
-    with pytest.raises(fkp.Problem, match="Dense needs oneDNN, which does not run here"):
+    with pytest.raises(theano_onednn.Problem, match="Dense needs oneDNN, which does not run here"):
         pickle.loads(data)
 
 
 @ours_only
 def test_bfloat16_learns_the_same():
     if native.LIBRARY.fkp_isa() & start.BF16 != start.BF16:
-        with pytest.raises(fkp.Problem, match="neither AMX nor AVX-512 BF16"):
+        with pytest.raises(theano_onednn.Problem, match="neither AMX nor AVX-512 BF16"):
             theano_onednn.set_precision("bfloat16")
         pytest.skip("this processor has no bfloat16")
     x, y = pictures()
@@ -161,7 +160,7 @@ def test_bfloat16_learns_the_same():
 
 
 def test_other_precisions_are_refused():
-    with pytest.raises(fkp.Problem, match="float32 or bfloat16, not 'float16'"):
+    with pytest.raises(theano_onednn.Problem, match="float32 or bfloat16, not 'float16'"):
         theano_onednn.set_precision("float16")
 
 

@@ -10,7 +10,7 @@ from theano.tensor.signal.pool import pool_2d
 
 from theano_onednn import start
 from theano_onednn.ops import substitute
-from tests.test_backend_stage import THEANOS, close, kinds, numbers
+from test_stage import THEANOS, close, kinds, numbers
 
 pytestmark = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)
 

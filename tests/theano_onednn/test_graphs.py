@@ -9,7 +9,7 @@ from lasagne.layers import Conv2DLayer, DenseLayer, DropoutLayer, InputLayer, Ma
 from theano_onednn import start
 from theano_onednn.ops import substitute
 from theano_onednn.ops.pool import theanos_repeat
-from tests.test_backend_stage import THEANOS, close, kinds, mode_of, numbers
+from test_stage import THEANOS, close, kinds, mode_of, numbers
 
 pytestmark = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)
 

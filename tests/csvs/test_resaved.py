@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 import pytest
-from csvs import (COLUMNS, IMAGES, TEXTS, assert_training, case_lines, lookup_lines, message, training_lines, write, zipped)
+from small_csvs import (COLUMNS, IMAGES, TEXTS, assert_training, case_lines, lookup_lines, message, training_lines, write, zipped)
 
 from fkp.csvs import cache, reader, source
 

@@ -14,7 +14,7 @@ from theano.tensor.elemwise import CAReduce, Elemwise
 from theano_onednn import start
 from theano_onednn.ops import substitute
 from theano_onednn.layers import UpscaleLayer
-from tests.test_backend_stage import mode_of
+from test_stage import mode_of
 
 pytestmark = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)
 CURVES = [curves.rectify, curves.rectify, curves.rectify, curves.tanh, curves.sigmoid, curves.leaky_rectify,

@@ -5,8 +5,8 @@ import theano.tensor as T
 from theano.tensor.signal.pool import pool_2d
 
 from theano_onednn import ops, start
-from tests.test_backend_convolution import both, strided
-from tests.test_backend_stage import close, numbers
+from test_convolution import both, strided
+from test_stage import close, numbers
 
 pytestmark = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)
 POOLS = [  # window, stride, pad, ignore_border

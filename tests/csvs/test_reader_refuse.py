@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from csvs import (AGAIN, COLUMNS, DIGITS, SEEDS, TRAINING_HEADER, case_lines,
+from small_csvs import (AGAIN, COLUMNS, DIGITS, SEEDS, TRAINING_HEADER, case_lines,
                   lookup_lines, message, training_lines, write, zipped)
 
 from fkp.csvs import pixels, reader

@@ -8,7 +8,7 @@ from lasagne.layers import DenseLayer, InputLayer
 
 from theano_onednn import start
 from theano_onednn.ops import native, small, substitute
-from tests.test_backend_stage import close, numbers
+from test_stage import close, numbers
 
 pytestmark = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)
 

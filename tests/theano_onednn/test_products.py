@@ -8,7 +8,7 @@ import theano.tensor as T
 
 from theano_onednn import ops, settings, start
 from theano_onednn.ops import activation, native
-from tests.test_backend_stage import close, numbers
+from test_stage import close, numbers
 
 pytestmark = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)
 

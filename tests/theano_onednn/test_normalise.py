@@ -7,7 +7,7 @@ from theano.tensor.nnet.bn import batch_normalization_train
 
 from theano_onednn import ops, start
 from theano_onednn.ops.substitute import replaced
-from tests.test_backend_stage import close, numbers
+from test_stage import close, numbers
 
 pytestmark = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)
 SHAPES = [(3, 5, 7, 9), (2, 32, 8, 10), (4, 1, 9, 9), (2, 17, 1, 3), (5, 64, 12, 12)]

@@ -10,7 +10,7 @@ from theano_onednn import start
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 OLD_NAMES = r"""
 import sys
 import cPickle as pickle

@@ -5,7 +5,7 @@ import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from csvs import COLUMNS, IMAGES, SEEDS, TEXTS, assert_training, case_lines, lookup_lines, training_lines, write
+from small_csvs import COLUMNS, IMAGES, SEEDS, TEXTS, assert_training, case_lines, lookup_lines, training_lines, write
 
 from fkp import Problem
 from fkp.csvs import cache, pixels, reader

@@ -8,7 +8,7 @@ from lasagne.layers import DenseLayer, DropoutLayer, InputLayer
 
 from theano_onednn import ops, start
 from theano_onednn.ops import groups, nesterov, substitute
-from tests.test_backend_stage import close, kinds, numbers
+from test_stage import close, kinds, numbers
 
 pytestmark = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)
 RECTIFY = lasagne.nonlinearities.rectify

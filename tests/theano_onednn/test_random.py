@@ -8,7 +8,7 @@ from lasagne.layers import DenseLayer, DropoutLayer, InputLayer
 
 from theano_onednn import ops, start
 from theano_onednn.ops import groups, native, substitute
-from tests.test_backend_stage import SHAPES, THEANOS, kinds, layers, numbers
+from test_stage import SHAPES, THEANOS, kinds, layers, numbers
 
 pytestmark = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)
 # Random123's kat_vectors for philox4x32-10: counter, key, random numbers.

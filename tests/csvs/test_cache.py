@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ROOT
-from csvs import COLUMNS, IMAGES, LABELS, assert_training, case_lines, training_lines, write
+from small_csvs import COLUMNS, IMAGES, LABELS, assert_training, case_lines, training_lines, write
 
 from fkp.csvs import cache, reader
 

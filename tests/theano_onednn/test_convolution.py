@@ -6,8 +6,8 @@ import theano.tensor as T
 
 from theano_onednn import ops, start
 from theano_onednn.ops import Geometry, native
-from tests.test_backend_products import to_bfloat16
-from tests.test_backend_stage import close, numbers
+from test_products import to_bfloat16
+from test_stage import close, numbers
 
 pytestmark = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)
 GEOMETRIES = [

@@ -27,7 +27,7 @@ from fkp.training.checkpoint import Checkpoint
 from fkp.run import Run, described
 from fkp.training.session import Session
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 FACES = 12
 FIND = """
 import pygpu.gpuarray as ga

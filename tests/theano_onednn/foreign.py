@@ -1,6 +1,6 @@
-"""Runs a package's own tests, of 2015, on this backend: python tests/foreign.py PYTEST_ARGUMENTS
+"""Runs a package's own tests, of 2015, on this backend: python tests/theano_onednn/foreign.py PYTEST_ARGUMENTS
 
-For tests/test_foreign.py.  What those tests import and is no more stands in
+For tests/theano_onednn/test_foreign.py.  What those tests import and is no more stands in
 here: the package mock, a layer of Lasagne's next release, and two data sets,
 with digits that scikit-learn has.
 """
@@ -8,7 +8,7 @@ import sys
 import unittest.mock
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 sys.modules["mock"] = unittest.mock
 
 import theano_onednn  # noqa: E402, F401, I001  (first: prepares Theano)
