@@ -69,7 +69,7 @@ def engine(jobs, scheduler):
                       % (scheduler, " ".join(str(error).split())[:100])) from None
     with client, joblib.parallel_config("dask"):
         if not client.scheduler_info()["workers"]:
-            raise Problem("--scheduler %s: has no workers; start some (README.md, Several machines)" % scheduler)
+            raise Problem("--scheduler %s: has no workers; start some (docs/running.md says how)" % scheduler)
         yield KilledWorker
 
 

@@ -91,7 +91,7 @@ def _devices():
                  for d in range(ga.count_devices("opencl", p))]
     except Exception:  # no pygpu, no OpenCL loader, a broken driver: the line above says enough
         found = []
-    return "%sREADME, 'Theano on a GPU', lists the cures; device=cpu always works" % (
+    return "%sdocs/gpu.md lists the cures; device=cpu always works" % (
         "OpenCL devices here: %s; " % ", ".join(found) if found else "")
 
 
