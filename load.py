@@ -18,7 +18,7 @@ import theano_onednn  # comes before anything that imports Theano
 from fkp.pictures.crops import corner, crop, from_crop, middle, to_crop, windows
 from fkp.faces import (Faces, FirstRows, is_drawn, read_faces, read_groups, read_lookup, row_order, select, split_for,
                        validation_rows)
-from fkp.keypoints import (ALL_COLUMNS, AREA, COLUMNS, FOUR_POINTS, GROUPS, HALF, KEYPOINTS, SECOND_SCHEME, SIZE,
+from fkp.keypoints import (ALL_COLUMNS, AREA, COLUMNS, FOUR, FULL, GROUPS, HALF, KEYPOINTS, SCHEMES, SIZE,
                            columns, group_centres, mirror, mirror_name, mirror_order, pixels, scale, split_schemes,
                            unscale)
 from fkp.pictures.preprocess import PREPROCESS, PixelBatchIterator, as_batch, preprocessed

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import load  # first: prepares Theano
 from fkp import Problem, cli, files, nets
-from fkp.looking import cascade, photo
+from fkp.looking import answers, cascade, photo
 from fkp.results import figures
 from fkp.results import report
 from fkp.faces import describe
@@ -42,7 +42,7 @@ def predictor(name, models):
     net = load.open_net(named(models, name)[1])
     if net.run_.script == "net5":
         raise Problem("%s is a specialist and sees crops only; `python test2.py net5` shows the cascade" % name)
-    return lambda images: cascade.net_points(net, images), net.run_
+    return lambda images: answers.net_points(net, images), net.run_
 
 
 def best_there_is(models):

@@ -10,9 +10,7 @@ from pathlib import Path
 from fkp import ROOT, endings
 import theano_onednn
 from fkp.endings import Terminated
-from fkp.keypoints import COLUMNS, SECOND_SCHEME
-
-import numpy as np
+from fkp.keypoints import never_labelled
 
 SEED = 42
 MODELS = ROOT / "models"
@@ -155,9 +153,9 @@ def greet(args, faces):
     else:
         print("Faces: %s, %d rows." % (origin["file"], origin["rows"]))
     is_part = faces.keypoints is not None and args.rows is not None
-    if is_part and np.isnan(faces.keypoints[:, len(COLUMNS):]).all():
-        print("The first %d rows follow the full labelling scheme only, so they have neither %s nor %s."
-              % (len(faces.keypoints), *SECOND_SCHEME.values()))
+    unlabelled = never_labelled(faces.keypoints) if is_part else []
+    if unlabelled:
+        print(f"No label in the first {len(faces.keypoints)} rows: {', '.join(unlabelled)}.")
     sys.stdout.flush()
 
 

@@ -161,7 +161,7 @@ def test_a_wrong_groups_file_is_refused(text, message, tmp_path):
 def test_the_cascades_validation_rows_are_left_out_by_every_net():
     random = np.random.RandomState(1)
     keypoints = labels(200)
-    four = np.isin(load.COLUMNS, load.columns(load.FOUR_POINTS))
+    four = np.isin(load.COLUMNS, load.columns(load.SCHEMES[load.FOUR].points))
     keypoints[np.ix_(random.rand(200) < 0.6, ~four)] = np.nan
     faces = faces_with(keypoints)
     rows = load.validation_rows(faces)

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from fkp.drawn import draw
-from fkp.drawn.face_shapes import MEAN
-from fkp.keypoints import merge_schemes, place, turned
+from fkp.keypoints import MEAN_FACE, merge_schemes, placement, turned
 
 
 def labels(rows):
@@ -65,7 +64,7 @@ def test_a_bright_pixel_and_its_label_stay_together_in_the_mirror():
 
 def test_four_point_rows_get_columns_of_their_own():
     keypoints = labels(2)
-    four = [load.COLUMNS.index(name) for name in load.columns(load.FOUR_POINTS)]
+    four = [load.COLUMNS.index(name) for name in load.columns(load.SCHEMES[load.FOUR].points)]
     keypoints[1] = np.nan
     keypoints[1, four] = np.arange(8)
     both = load.split_schemes(keypoints)
@@ -77,13 +76,13 @@ def test_four_point_rows_get_columns_of_their_own():
 
 def test_both_schemes_are_merged_to_what_was_split():
     keypoints = np.random.RandomState(0).uniform(0, 96, (6, 30)).astype(np.float32)
-    four = np.isin(load.COLUMNS, load.columns(load.FOUR_POINTS))
+    four = np.isin(load.COLUMNS, load.columns(load.SCHEMES[load.FOUR].points))
     keypoints[np.ix_([1, 4], ~four)] = np.nan
     both = load.split_schemes(keypoints)
-    np.testing.assert_array_equal(merge_schemes(both, np.isin(np.arange(6), [1, 4])), keypoints)
+    np.testing.assert_array_equal(merge_schemes(both, np.isin(np.arange(6), [1, 4]).astype(int)), keypoints)
     both[1, 30:] = np.nan  # a net that knows one scheme answers with that
     both[1, :30] = 7
-    assert (merge_schemes(both, np.ones(6, bool))[1] == 7).all()
+    assert (merge_schemes(both, np.ones(6, int))[1] == 7).all()
 
 
 def test_a_group_is_looked_for_at_the_mean_of_its_known_points():
@@ -111,14 +110,14 @@ def test_the_drawn_faces_know_the_same_keypoints():
 
 
 def test_a_faces_place_is_that_of_the_points_it_has():
-    faces = np.stack([MEAN.reshape(-1, 2) * 1.5 + (20, -3)] * 3)
+    faces = np.stack([MEAN_FACE.reshape(-1, 2) * 1.5 + (20, -3)] * 3)
     faces[1, :6] = np.nan
     faces[2, 1:] = np.nan
-    middle, usual, larger = place(faces.reshape(3, -1), MEAN)
+    middle, usual, larger = placement(faces.reshape(3, -1))
     np.testing.assert_allclose(middle, usual * 1.5 + (20, -3))
     np.testing.assert_allclose(larger, [1.5, 1.5, 1])  # a point alone has no size
-    np.testing.assert_allclose(usual[1], MEAN.reshape(-1, 2)[6:].mean(0))
+    np.testing.assert_allclose(usual[1], MEAN_FACE.reshape(-1, 2)[6:].mean(0))
 
 
 def test_a_face_without_points_has_no_place():
-    assert np.isnan(place(np.full((1, 34), np.nan), MEAN)[0]).all()
+    assert np.isnan(placement(np.full((1, 34), np.nan))[0]).all()

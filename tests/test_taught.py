@@ -11,12 +11,12 @@ import pytest
 from conftest import a_run, train
 
 from fkp import Problem, cli, files, keypoints, models
-from fkp.looking import cascade, photo
+from fkp.looking import answers, photo
 from fkp.results import submission
 from fkp.training import lessons
 from fkp.training.checkpoint import checkpoint_path
 
-SECOND = load.columns(load.SECOND_SCHEME.values())
+SECOND = load.columns(load.SCHEMES[load.FOUR].elsewhere.values())
 FULL_ONLY = [i for i, name in enumerate(load.ALL_COLUMNS) if name not in SECOND]
 
 
@@ -26,7 +26,7 @@ def pictures():
     random = np.random.RandomState(0)
     y = random.uniform(-1, 1, (30, 34)).astype(np.float32)
     y[::2, 30:] = np.nan
-    four = [load.ALL_COLUMNS.index(name) for name in load.columns(load.FOUR_POINTS[:2]) + SECOND]
+    four = [load.ALL_COLUMNS.index(name) for name in load.columns(load.SCHEMES[load.FOUR].points[:2]) + SECOND]
     y[1::2, np.setdiff1d(range(34), four)] = np.nan
     return random.randint(0, 256, (30, 1, 96, 96)).astype(np.uint8), y
 
@@ -48,7 +48,7 @@ def test_what_no_row_teaches_is_left_out_and_said_before_training(pictures, tmp_
     assert line in out and out.index(line) < out.index("epoch")
     for each in (net, models.open_net(tmp_path / "net4.npz")):
         assert answered(each, X).tolist() == FULL_ONLY
-    points = cascade.net_points(models.open_net(tmp_path / "net4.npz"), X)
+    points = answers.net_points(models.open_net(tmp_path / "net4.npz"), X)
     assert np.isnan(points[:, 30:]).all() and not np.isnan(points[:, :30]).any()
 
 
@@ -56,7 +56,7 @@ def test_a_net_of_four_points_alone_answers_four_points(pictures, tmp_path, caps
     X, y = pictures[0][1::2], pictures[1][1::2]
     net = trained(X, y, tmp_path / "net4.npz")
     names = {load.ALL_COLUMNS[i][:-2] for i in answered(net, X)}
-    assert names == {*load.FOUR_POINTS[:2], *load.SECOND_SCHEME.values()}
+    assert names == {*load.SCHEMES[load.FOUR].points[:2], *load.SCHEMES[load.FOUR].elsewhere.values()}
     assert "left_eye_inner_corner, left_eye_outer_corner" in capsys.readouterr().out
 
 
@@ -120,8 +120,8 @@ def test_a_scheme_that_the_net_does_not_know_is_answered_in_the_other():
     points = np.arange(34, dtype=np.float32)[None].repeat(2, 0)
     first, second = points.copy(), points.copy()
     first[:, 30:] = np.nan
-    second[:, [load.COLUMNS.index(name) for name in load.columns(load.SECOND_SCHEME)]] = np.nan
-    for_both = np.array([False, True])
+    second[:, [load.COLUMNS.index(name) for name in load.columns(load.SCHEMES[load.FOUR].elsewhere)]] = np.nan
+    for_both = np.array([load.FULL, load.FOUR])
     np.testing.assert_array_equal(keypoints.merge_schemes(first, for_both), points[:, :30])
     merged = keypoints.merge_schemes(second, for_both)
     assert merged[0].tolist() == merged[1].tolist() and merged[0, load.COLUMNS.index("nose_tip_x")] == 30
@@ -147,7 +147,7 @@ def test_few_rows_say_that_they_follow_one_scheme_only(rows, said, drawn, capsys
     full[:, 30:] = np.nan
     cli.greet(argparse.Namespace(rows=rows), drawn._replace(keypoints=full))
     out = capsys.readouterr().out
-    assert ("follow the full labelling scheme only, so they have neither nose_base nor mouth_middle" in out) == said
+    assert ("No label in the first 120 rows: nose_base, mouth_middle." in out) == said
 
 
 def test_nets_from_before_outputs_were_recorded_answer_all(tmp_path):

@@ -26,8 +26,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from fkp.drawn.face_parts import paint
-from fkp.drawn.face_shapes import MARK, Frame, held, shapes
-from fkp.keypoints import COLUMNS, FOUR_POINTS, KEYPOINTS, SECOND_SCHEME, SIZE
+from fkp.drawn.face_shapes import MARK, MARKS, Frame, held, shapes
+from fkp.keypoints import ALL_COLUMNS, ALL_POINTS, COLUMNS, FOUR, FULL, KEYPOINTS, SCHEMES, SIZE, merge_schemes
 
 # Names these faces in every model trained on them: whoever changes how they look writes a new one.
 FINGERPRINT = "230d466f2beee65c"
@@ -48,14 +48,13 @@ THREADS = 8  # at most: each holds dozens of pictures per face while it paints
 
 
 def _batch(seed, kind, index, later):
-    """Batch number `index` of a set: images, keypoints (BATCH, 30) and second-scheme keypoints (BATCH, 30)."""
+    """Batch number `index` of a set: images, and points (BATCH, all) of every scheme that the drawing knows."""
     rng = np.random.default_rng([seed, kind, index])
     marks, angle = held(rng, shapes(rng, BATCH, later))
     images = paint(marks, rng, angle)
-    seen = Frame(marks, angle).seen()
-    points, other = seen[:, :15], seen[:, :15].copy()
-    other[:, [MARK[name] for name in SECOND_SCHEME]] = seen[:, 15:]
-    return images, points.reshape(BATCH, 30).astype(np.float32), other.reshape(BATCH, 30).astype(np.float32)
+    points = np.full((BATCH, len(ALL_POINTS), 2), np.nan, np.float32)
+    points[:, [ALL_POINTS.index(name) for name in MARKS]] = Frame(marks, angle).seen()
+    return images, points.reshape(BATCH, -1)
 
 
 def _faces(n, seed, kind, later=False):
@@ -64,25 +63,20 @@ def _faces(n, seed, kind, later=False):
     with ThreadPoolExecutor(threads) as pool:  # NumPy lets go of the interpreter while it computes
         batches = list(pool.map(lambda i: _batch(seed, kind, i, later), range(-(-n // BATCH))))
     if not batches:
-        return np.zeros((0, SIZE, SIZE), np.uint8), np.zeros((0, 30), np.float32), np.zeros((0, 30), np.float32)
+        return np.zeros((0, SIZE, SIZE), np.uint8), np.zeros((0, len(ALL_COLUMNS)), np.float32)
     return tuple(np.concatenate(parts)[:n] for parts in zip(*batches))
 
 
-def draw_both(n, seed=42):
-    """n faces: images uint8 (n, 96, 96), keypoints float32 (n, 30), and the same in the second scheme's meaning."""
-    return _faces(n, seed, 0)
-
-
 def draw(n, seed=42):
-    """n faces with all their keypoints: images uint8 (n, 96, 96) and float32 (n, 30), pixels, order of COLUMNS."""
-    return draw_both(n, seed)[:2]
+    """n faces with all their keypoints: images uint8 (n, 96, 96) and points float32 (n, all), pixels."""
+    return _faces(n, seed, 0)
 
 
 def missing(rows=ROWS, seed=42):
     """Which labels are missing, bool (rows, 30), counted out as on Kaggle; longer sets repeat the pattern."""
     rng = np.random.default_rng([seed, 3])
     mask = np.zeros((ROWS, len(KEYPOINTS)), bool)
-    mask[FIRST_ROWS:, [i for i, name in enumerate(KEYPOINTS) if name not in FOUR_POINTS]] = True
+    mask[FIRST_ROWS:, [i for i, name in enumerate(KEYPOINTS) if name not in SCHEMES[FOUR].points]] = True
     mask[rng.choice(np.arange(FIRST_ROWS, ROWS), ABSENT_LATER, False), MARK["mouth_center_bottom_lip"]] = True
     poor = rng.choice(np.arange(1, FIRST_ROWS - 1), FIRST_ROWS - COMPLETE, False)  # first and last row are complete
     for k, point in enumerate(rng.permutation(np.repeat(np.arange(len(ABSENT)), ABSENT))):
@@ -93,10 +87,10 @@ def missing(rows=ROWS, seed=42):
 
 
 def _two_schemes(rows, first, seed, kind):
-    """`first` faces of the first scheme, then those of the second: images and keypoints in each one's meaning."""
-    images, points, _ = _faces(min(rows, first), seed, kind)
-    images2, _, points2 = _faces(max(rows - first, 0), seed, kind + 1, later=True)
-    return np.concatenate([images, images2]), np.concatenate([points, points2])
+    """`first` faces of the full scheme, then those with four points: images and labels (rows, full) in its meaning."""
+    sets = _faces(min(rows, first), seed, kind), _faces(max(rows - first, 0), seed, kind + 1, later=True)
+    images, points = map(np.concatenate, zip(*sets))
+    return images, merge_schemes(points, np.where(np.arange(rows) < first, FULL, FOUR))
 
 
 def training(rows=ROWS, seed=42):
@@ -115,7 +109,7 @@ def lookup(rows=TEST_ROWS, seed=42):
     """What is asked of the first `rows` test images: a list of (row_id, image_id, feature), ids from 1."""
     rng = np.random.default_rng([seed, 4])
     asked = np.ones((TEST_ROWS, len(KEYPOINTS)), bool)
-    asked[TEST_FIRST:, [i for i, name in enumerate(KEYPOINTS) if name not in FOUR_POINTS]] = False
+    asked[TEST_FIRST:, [i for i, name in enumerate(KEYPOINTS) if name not in SCHEMES[FOUR].points]] = False
     lacks = [points for count, points in UNASKED for _ in range(count)]
     for image, points in zip(rng.choice(TEST_FIRST, len(lacks), False), lacks):
         asked[image, list(points)] = False
@@ -170,6 +164,7 @@ def write_sheet(path, seed=42, marks=False, across=10, down=6, zoom=2):
     """Saves across x down faces as one PNG, enlarged `zoom` times, the keypoints marked if asked."""
     from PIL import Image, ImageDraw
     images, points = draw(across * down, seed)
+    points = points[:, :len(COLUMNS)]
     rows = images.reshape(down, across, SIZE, SIZE).transpose(0, 2, 1, 3).reshape(down * SIZE, across * SIZE)
     sheet = Image.fromarray(rows).resize((across * SIZE * zoom, down * SIZE * zoom), Image.BICUBIC).convert("RGB")
     pen = ImageDraw.Draw(sheet)

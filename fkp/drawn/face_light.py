@@ -4,9 +4,9 @@ import functools
 import numpy as np
 from scipy import ndimage
 
-from fkp.pictures.augment import RADIUS
 from fkp.drawn.face_model import COARSE, bump, inside, ridge, swell
 from fkp.keypoints import SIZE
+from fkp.pictures.head import RADIUS
 
 
 @functools.cache

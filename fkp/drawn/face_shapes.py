@@ -1,17 +1,14 @@
 """Where the keypoints of drawn faces are: a small statistical model of straight heads, and how each is held."""
 import numpy as np
 
-from fkp.pictures.augment import NECK, RADIUS, Head, roll
-from fkp.keypoints import KEYPOINTS, SIZE
+from fkp.keypoints import KEYPOINTS, MEAN_FACE, SIZE
+from fkp.pictures.head import NECK, RADIUS, Head, roll
 
-MARKS = [*KEYPOINTS, "nose_base", "mouth_middle"]  # all that is marked on a face: the second scheme's meanings too
+MARKS = [*KEYPOINTS, "nose_base", "mouth_middle"]  # all that is marked on a drawn face
 MARK = {name: i for i, name in enumerate(MARKS)}
 
-# The shape model, from the labels of complete rows: mean and sd of every column, and the main ways (principal
-# components, in pixels at one sd) in which the columns vary together. Order of COLUMNS, pixels.
-MEAN = np.array([
-    66.4, 36.89, 29.46, 37.25, 59.39, 38.08, 73.6, 37.55, 36.35, 38.29, 22.1, 38.04, 56.8, 28.92,
-    79.91, 29.05, 39, 29.32, 15.59, 29.69, 48.41, 58.45, 63.62, 75.12, 32.91, 75.49, 48.3, 72.68, 48.46, 82.48])
+# The shape model, from the labels of complete rows: about MEAN_FACE, the sd of every column, and the main ways
+# (principal components, in pixels at one sd) in which the columns vary together.  Order of COLUMNS, pixels.
 SD = np.array([
     2.22, 2.91, 2.13, 2.9, 2.02, 2.43, 2.83, 3.7, 1.89, 2.44, 2.79, 3.73, 3.54, 3.58, 4.08,
     5.05, 3.4, 3.67, 3.95, 5.26, 4.75, 4.45, 5.64, 4.66, 5.58, 4.55, 4.8, 3.95, 5.9, 4.4])
@@ -46,9 +43,10 @@ LATER_SHIFT, LATER_SHIFT_SD = (0.66, 1.08), (1.6, 1.0)  # pixels by which their 
 WIDEST, CROWN, CHIN = 0.2, 1.9, 1.5  # how far below the eyes a head is widest, and its ends from there, in radii
 LIPS = 3.5  # pixels: the least distance from the top of the upper to the bottom of the lower lip
 MARGIN = 1.5  # pixels: the least distance of a keypoint from the picture's edge
+BASE, LIPWARDS = 0.17, 0.15  # the nose's base: so many eye distances below the tip, then so much of the way to the lip
 
 # How heads are held, as in photographs that nobody chose.
-TURNED, ASIDE = 0.15, np.deg2rad((15, 50))  # so many are turned aside, by so much either way
+TURNED, YAW = 0.15, np.deg2rad((15, 50))  # so many are turned aside, by so much either way
 MOVED = 0.15  # so many are tilted, cut in another size and off the middle:
 TILT, SCALE, SHIFT = np.deg2rad(25), 0.3, 16.0  # by up to so much either way; shifts in pixels, sizes as logarithms
 
@@ -59,7 +57,7 @@ def shapes(rng, n, later=False):
     later: size and position as in the rows of the second scheme.
     """
     z = np.clip(rng.standard_normal((n, len(MODES))), -2.6, 2.6)
-    points = (MEAN + z @ MODES).reshape(n, 15, 2)
+    points = (MEAN_FACE + z @ MODES).reshape(n, 15, 2)
     if later:
         points = _recrop(rng, points)
     top, low = points[:, MARK["mouth_center_top_lip"]], points[:, MARK["mouth_center_bottom_lip"]]
@@ -78,14 +76,14 @@ def _recrop(rng, points):
 def with_second(points):
     """The marks that go with keypoints (n, 15, 2): also the base of the nose and the middle of the mouth.
 
-    The base is 0.17 eye distances below the tip, a little towards the mouth's side.
+    The base is below the tip, a little towards the mouth's side: by TIP_ABOVE_BASE in the mean.
     """
     across = points[:, MARK["left_eye_center"]] - points[:, MARK["right_eye_center"]]
     down = np.stack([-across[:, 1], across[:, 0]], 1)
     top, low = points[:, MARK["mouth_center_top_lip"]], points[:, MARK["mouth_center_bottom_lip"]]
     tip = points[:, MARK["nose_tip"]]
-    base = tip + np.minimum(0.17, 0.7 * ((top - tip) * down).sum(1) / (down ** 2).sum(1))[:, None] * down
-    second = np.stack([base + 0.15 * (top - base), 0.45 * top + 0.55 * low], 1)
+    base = tip + np.minimum(BASE, 0.7 * ((top - tip) * down).sum(1) / (down ** 2).sum(1))[:, None] * down
+    second = np.stack([base + LIPWARDS * (top - base), 0.45 * top + 0.55 * low], 1)
     return np.concatenate([points, second], 1)
 
 
@@ -96,7 +94,7 @@ def held(rng, marks):
     larger x; where its marks are then says `Frame(marks, angle).seen()`.
     """
     n = len(marks)
-    angle = rng.uniform(*ASIDE, n) * rng.choice((-1, 1), n) * (rng.random(n) < TURNED)
+    angle = rng.uniform(*YAW, n) * rng.choice((-1, 1), n) * (rng.random(n) < TURNED)
     moved = rng.random(n) < MOVED
     tilt, scale = rng.uniform(-TILT, TILT, n) * moved, np.exp(rng.uniform(-SCALE, SCALE, n) * moved)
     shift = rng.uniform(-SHIFT, SHIFT, (n, 1, 2)) * moved[:, None, None]

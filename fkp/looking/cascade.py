@@ -3,10 +3,10 @@ import numpy as np
 
 from fkp import Problem, models
 from fkp.pictures import crops
-from fkp.looking import looks
+from fkp.looking.answers import both_ways
+from fkp.looking.looks import level1_points
 from fkp.faces import describe
-from fkp.keypoints import ALL_COLUMNS, COLUMNS, GROUPS, columns, group_centres, mirror_faces, nanmean, unscale
-from fkp.pictures.preprocess import preprocessed
+from fkp.keypoints import ALL_COLUMNS, GROUPS, columns, group_centres, nanmean
 
 LEVELS = {2: 38, 3: 32}  # level -> side of its crops, in pixels
 WITH_MAPS = {2: 48}      # the same of specialists that answer with maps
@@ -36,7 +36,7 @@ class Cascade:
 
     def predict(self, images):
         """images (n, SIZE, SIZE), prepared by `self.preprocess` -> {level: points (n, all)}."""
-        points = {1: whole_points(self.face_net, images)}
+        points = {1: level1_points(self.face_net, images)}
         for level, nets in self.specialists.items():
             points[level] = closer_points(nets, images, points[level - 1], self.sides[level])
         return points
@@ -70,34 +70,6 @@ def open_level1(folder, origin):
         raise Problem("%s: was trained on %s, and these are %s; run net4.py on them first"
                       % (folder / "net4.npz", describe(trained_on), describe(origin)))
     return levels
-
-
-def net_points(net, images):
-    """What a whole-face net answers, as points (n, all) in pixels."""
-    X = images.reshape((-1,) + net.layers_[0].shape[1:])
-    answer = unscale(net.predict(X))
-    if answer.shape[1] not in (len(COLUMNS), len(ALL_COLUMNS)):
-        raise Problem("%s answers %d values; here those are shown that answer all %d of COLUMNS or %d of ALL_COLUMNS"
-                      % (net.run_.script, answer.shape[1], len(COLUMNS), len(ALL_COLUMNS)))
-    points = np.full((len(images), len(ALL_COLUMNS)), np.nan, np.float32)
-    points[:, :answer.shape[1]] = answer
-    return points
-
-
-def both_ways(look, images, points=None):
-    """The mean of what `look(images, points)` answers on the faces and on their mirror images: points (n, all)."""
-    mirrored = look(np.ascontiguousarray(images[:, :, ::-1]), None if points is None else mirror_faces(points))
-    return (look(images, points) + mirror_faces(mirrored)) / 2
-
-
-def whole_points(net, images):
-    """`net_points`, both ways: level 1.  A net that has learned faces of many sizes looks more often: see `looks`."""
-    def look(faces):
-        return both_ways(lambda those, _: net_points(net, those), faces)
-
-    def search(faces):  # a part of a picture has other greys than the whole
-        return look(preprocessed(faces, net.run_.preprocess))
-    return looks.again(look, images, search) if looks.pay(net) else look(images)
 
 
 def closer_points(nets, images, points, win):

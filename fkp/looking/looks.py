@@ -1,4 +1,4 @@
-"""Level 1 of a net that has learned faces of many sizes and places: it looks again, closer, and at the usual place.
+"""Level 1: a net that has learned faces of many sizes and places looks again, closer, and at the usual place.
 
 A face a little larger than it is shows more to the same net, and the mean of
 several looks is better than each.  A face far from where faces usually are, of
@@ -8,10 +8,10 @@ differ, the net has not found it: it is looked for all over the picture.
 """
 import numpy as np
 
-from fkp.pictures.augment import LEFT_EYE, RIGHT_EYE
-from fkp.drawn.face_shapes import MEAN
-from fkp.keypoints import COLUMNS, SIZE, place, rms
-from fkp.looking.search import LOOKS, SURE
+from fkp.keypoints import MEAN_FACE, SIZE, placement, rms, tilt
+from fkp.looking.answers import both_ways, net_points
+from fkp.looking.search import agreed, settle
+from fkp.pictures.preprocess import preprocessed
 from fkp.pictures.warp import Warp
 
 SIZES = (1.12, 1.25)       # in which a face is looked at besides its own
@@ -24,11 +24,22 @@ UNSURE = 0.9               # pixels: looks that differ by more have not found th
 SEARCHED = 20, 0.05        # faces, or this share of them, at most: a search takes as long as 70 faces that are found
 STARTS = np.array([(x, y, larger) for larger in (0.8, 1.15, 1.7) for x in (28, 48, 68) for y in (28, 48, 68)])
 NEAR = [(0, 0, 1, 0), (6, 6, 1.1, 8), (-6, 6, 0.9, -8), (6, -6, 0.9, 8), (-6, -6, 1.1, -8)]  # as `usual_view` takes it
+SURE = 2.0                 # pixels, of a face of the usual size: looks at it from NEAR by differ by less
 SAME, MANY = 3.0, 3        # what so many starts end at, with fewer pixels between their answers, is a face
-PLACE = place(MEAN[None], MEAN)[0]  # (1, 2): the middle of the usual face
+CENTRE = placement(MEAN_FACE[None])[0]  # (1, 2): the middle of the usual face
 
 
-def pay(net):
+def level1_points(net, images):
+    """What level 1 answers, points (n, all) in pixels: `net_points`, both ways, in several looks where that pays."""
+    def look(faces):
+        return both_ways(lambda those, _: net_points(net, those), faces)
+
+    def search(faces):  # a part of a picture has other greys than the whole
+        return look(preprocessed(faces, net.run_.preprocess))
+    return again(look, images, search) if knows_many_sizes(net) else look(images)
+
+
+def knows_many_sizes(net):
     """True for a net that answers with maps and was trained on augmented faces."""
     return net.run_.script == "net4" and bool(net.run_.build.get("heatmaps") and net.run_.build.get("augment"))
 
@@ -54,12 +65,6 @@ def closer(look, images):
     return agreed([look(images)] + [warp.undo(look(warp.images(images))) for warp in warps])
 
 
-def agreed(answers):
-    """Mean (n, all) of answers (looks, n, all), and by how many pixels, root mean square, they differ from it (n,)."""
-    mean = np.mean(answers, 0)
-    return mean, rms(answers - mean, (0, 2))
-
-
 def unsurest(unsure):
     """Which faces are not found, the worst first, SEARCHED at most: a net that finds few would need hours."""
     few, share = SEARCHED
@@ -69,16 +74,9 @@ def unsurest(unsure):
 
 def lies_badly(points):
     """Which faces (n,) lie far from the usual place, in another size or tilted."""
-    middle, usual, larger = place(points, MEAN)
+    middle, usual, larger = placement(points)
     return ((np.hypot(*(middle - usual).T) > FAR) | (np.maximum(larger, 1 / larger) > LARGE)
             | (np.abs(believed_tilt(points)) > TILTED))
-
-
-def tilt(points):
-    """By how much faces (n, all) are tilted, in radians (n,); NaN without an eye."""
-    xy = points[:, :len(COLUMNS)].reshape(len(points), -1, 2)
-    across = xy[:, LEFT_EYE] - xy[:, RIGHT_EYE]
-    return np.arctan2(across[:, 1], across[:, 0])
 
 
 def believed_tilt(points):
@@ -92,7 +90,7 @@ def usual_view(points, right=0, down=0, times=1.0, degrees=0):
 
     Or so many pixels right and down of it, so many `times` larger and so many degrees tilted.
     """
-    middle, usual, larger = place(points, MEAN)
+    middle, usual, larger = placement(points)
     scale = times * (1 / larger).clip(1 / AT_MOST, AT_MOST)
     return Warp(np.deg2rad(degrees) - believed_tilt(points), scale, middle, usual + (right, down))
 
@@ -109,17 +107,12 @@ def put_right(look, images, points, unsure):
 def anywhere(look, image, points):
     """Points (all,) of the face that the net is surest of on an image (SIZE, SIZE); if it is of none, `points` (all,).
 
-    It looks from STARTS, then a few times where it saw a face from each.  What
-    is a face stays where it is when seen from NEAR by, and is found from many.
+    It is looked for from STARTS; what is a face is found from many.
     """
     images, places, scale = np.repeat(image[None], len(STARTS), 0), STARTS[:, :2], STARTS[:, 2]
-    view = Warp(np.zeros(len(STARTS)), scale, places, np.repeat(PLACE, len(STARTS), 0))
-    for _ in range(LOOKS):
-        seen = view.undo(look(view.images(images)))
-        view = usual_view(seen)
-    views = [usual_view(seen, *by) for by in NEAR]
-    found, differ = agreed([view.undo(look(view.images(images))) for view in views])
-    differ /= place(seen, MEAN)[2]  # as large as usual
+    starts = Warp(np.zeros(len(STARTS)), scale, places, np.repeat(CENTRE, len(STARTS), 0))
+    seen, found, differ = settle(lambda view: view.undo(look(view.images(images))), usual_view, starts, NEAR)
+    differ /= placement(seen)[2]  # as large as usual
     surest = differ.argmin()
     same = rms(found - found[surest], 1) < SAME
     return found[surest] if differ[surest] < SURE and same.sum() >= MANY else points

@@ -7,8 +7,9 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fkp import Problem, files
-from fkp.looking import search
+from fkp.looking import photo_search
 from fkp.keypoints import COLUMNS, KEYPOINTS, SIZE
+from fkp.pictures import crops
 from fkp.pictures.preprocess import preprocessed
 
 SMALLEST = 8     # pixels: a face that is smaller shows nothing
@@ -32,9 +33,9 @@ def predict(path, box, predictor, preprocess, finder=None):
 
     whole = square((0, 0, *photo.size), photo.size, path)
     boxes = [box] if box else find_faces(photo)
-    found = boxes or search.faces(photo, lambda faces: answer(faces, finder or predictor))
+    found = boxes or photo_search.find(photo, lambda faces: answer(faces, finder or predictor))
     squares = [square(each, photo.size, path) for each in found] or [whole]
-    points = answer(np.stack([cut(photo, each) for each in squares]))
+    points = answer(crops.scaled(photo.convert("L"), squares))
     corner = np.array([[left, upper] for left, upper, _ in squares])
     side = np.array([each[2] for each in squares])[:, None, None]
     xy = points.reshape(len(points), -1, 2) * side / SIZE + corner[:, None]
@@ -110,14 +111,6 @@ def square(box, size, path):
     left = min(max(x + w / 2 - side / 2, 0), size[0] - side)
     upper = min(max(y + h / 2 - side / 2, 0), size[1] - side)
     return left, upper, side
-
-
-def cut(photo, found):
-    """The square as a grey face (SIZE, SIZE) uint8."""
-    left, upper, side = found
-    face = photo.convert("L").resize((SIZE, SIZE), Image.Resampling.LANCZOS,
-                                     box=(left, upper, left + side, upper + side))
-    return np.asarray(face)
 
 
 def write_csv(path, points):

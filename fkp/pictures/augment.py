@@ -3,26 +3,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from fkp.keypoints import ALL_COLUMNS
+from fkp.keypoints import ALL_POINTS, LEFT_EYE, NOSE_BASE, NOSE_TIP, RIGHT_EYE, TIP_ABOVE_BASE
+from fkp.pictures.head import RADIUS, Head
 from fkp.pictures.warp import Warp
 
-ASIDE = np.deg2rad(35)  # heads turn aside by up to so much, each way,
+YAW = np.deg2rad(35)    # heads turn aside by up to so much, each way,
 TURNED = 0.6            # so many of them
 TILT = np.deg2rad(20)   # each way, in the plane of the picture
 SCALE = 0.25            # smaller or larger by so much
 SHIFT = 10.0            # pixels each way
 LIGHT = 0.3             # contrast changes by so much, brightness by as much of 128
 CLOSER = 0.4            # of these suit a specialist: its crop is where the level before saw the group
-
-# The `Head` that turns.  Lengths are in its radii.
-RADIUS = 1.15           # distances between the eyes
-NECK = 0.6              # from the axis of the cylinder forwards to that about which the head turns
-NOSE = 0.25             # how far the tip stands out
-SPREAD = 0.25           # standard deviation of the bell that is the nose
-TIP = 0.17              # the nose's tip above its base, for faces on which the base is marked
-STEPS = 12              # of a sum that converges: each is at most half of the one before
-LEFT_EYE, RIGHT_EYE, NOSE_TIP, NOSE_BASE = (
-    ALL_COLUMNS.index(name + "_x") // 2 for name in ("left_eye_center", "right_eye_center", "nose_tip", "nose_base"))
 
 
 def faces(images, points, random):
@@ -32,7 +23,7 @@ def faces(images, points, random):
     the edge, NaN where missing.  Returns new arrays of the same shapes.
     """
     n = len(images)
-    aside = Turn(points, random.uniform(-ASIDE, ASIDE, n) * (random.uniform(size=n) < TURNED))
+    aside = Turn(points, random.uniform(-YAW, YAW, n) * (random.uniform(size=n) < TURNED))
     images, points = warp(aside.images(images), aside.points(points), random)
     return relight(images, random), points
 
@@ -45,10 +36,10 @@ class Turn:
     """
 
     def __init__(self, points, angle):
-        xy = np.full((len(points), len(ALL_COLUMNS) // 2, 2), np.nan, np.float32)
+        xy = np.full((len(points), len(ALL_POINTS), 2), np.nan, np.float32)
         xy[:, :points.shape[1] // 2] = points.reshape(len(points), -1, 2)
         radius = RADIUS * np.hypot(*(xy[:, LEFT_EYE] - xy[:, RIGHT_EYE]).T)
-        tip = np.where(np.isnan(xy[:, NOSE_TIP]), xy[:, NOSE_BASE] - radius[:, None] * [0, TIP], xy[:, NOSE_TIP])
+        tip = np.where(np.isnan(xy[:, NOSE_TIP]), xy[:, NOSE_BASE] - radius[:, None] * [0, TIP_ABOVE_BASE / RADIUS], xy[:, NOSE_TIP])
         self.turned = np.flatnonzero((angle != 0) & (radius > 0) & np.isfinite(tip).all(1))
         one_each = self.turned[:, None, None]  # (t, 1, 1): beside rows and columns of pixels
         self.radius = radius[one_each]
@@ -78,49 +69,6 @@ class Turn:
         after = images.copy()
         after[self.turned] = pixels
         return after
-
-
-class Head:
-    """An upright cylinder with a nose, turned by `angle`; x right of its front's middle, y down, in its radii.
-
-    What it shows moves sideways, as far as it is in front of the neck.  Arrays
-    of any shapes that spread over one another.
-    """
-
-    def __init__(self, angle, nose_x, nose_y):
-        self.angle, self.nose_y = angle, nose_y
-        self.nose_x = self.around(nose_x, nose_y) + NOSE * np.sin(angle)
-
-    def there(self, x, y):
-        """Where what is at x goes as the head turns."""
-        around = new = self.around(x, y)
-        for _ in range(STEPS):
-            new = around + self.further(new, y)
-        return new
-
-    def back(self, x, y):
-        """The inverse: where what is at x was."""
-        return self.before(x - self.further(x, y), y)
-
-    def around(self, x, y):
-        """`there`, had it no nose."""
-        return roll(x, self.angle) - NECK * np.sin(self.angle)
-
-    def before(self, x, y):
-        """The inverse of `around`."""
-        return roll(x + NECK * np.sin(self.angle), -self.angle)
-
-    def further(self, x, y):
-        """How much further than the cylinder the nose goes that arrives at x."""
-        bell = np.exp(((x - self.nose_x) / SPREAD) ** 2 / -2)
-        return bell * np.exp(((y - self.nose_y) / SPREAD) ** 2 / -2) * NOSE * np.sin(self.angle)
-
-
-def roll(x, angle):
-    """Where x on a cylinder of radius 1 goes as it rolls by `angle`; what is beside it, or hidden then, moves along."""
-    sin, cos = np.sin(angle), np.cos(angle)
-    seen = x.clip(np.where(angle > 0, -1, -cos), np.where(angle > 0, cos, 1))
-    return seen * cos + np.sqrt(1 - seen * seen) * sin + x - seen  # the sine of (arcsine of seen, plus angle)
 
 
 class RandomWarp(Warp):

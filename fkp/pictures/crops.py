@@ -1,8 +1,13 @@
-"""Square windows cut out of faces, for the specialists of net5."""
+"""What is cut out of pictures: windows of whole pixels for specialists, of warped faces, and squares of a photo."""
 import numpy as np
+from PIL import Image
 
 from fkp.keypoints import SIZE
 
+EDGE = 40  # pixels of the picture's edge repeated outside it, where a warped picture shows them
+
+
+# --- whole pixels, as specialists of net5 see them ---
 
 def corner(centres, win):
     """Left upper corner (n, 2), in whole pixels, of a win x win window around `centres`, moved into the picture."""
@@ -41,3 +46,28 @@ def from_crop(targets, centres, win):
     """Inverse of `to_crop`: a specialist's answer in pixels of the face."""
     xy = targets.reshape(len(targets), -1, 2)
     return (xy * (win / 2) + centres[:, None]).reshape(targets.shape).astype(np.float32)
+
+
+# --- between pixels ---
+
+def warped(images, matrices, corners, win):
+    """A win x win window (n, win, win) of each uint8 image (n, size, size), seen through an affine map.
+
+    Its corner shows what is at `corners` (n, 2) in the image, and `matrices` (n, 2, 2) lead from there through it.
+    """
+    return np.stack([_warped(*face, win) for face in zip(images, matrices, corners)])
+
+
+def _warped(image, matrix, corner, win):
+    """Pillow's coordinates are ours: (0.5, 0.5) is the first pixel's centre."""
+    (a, b), (d, e) = matrix
+    x, y = corner + EDGE
+    padded = Image.fromarray(np.pad(image, EDGE, mode="edge"))
+    return np.asarray(padded.transform((win, win), Image.Transform.AFFINE, (a, b, x, d, e, y),
+                                       Image.Resampling.BILINEAR))
+
+
+def scaled(photo, squares, resampling=Image.Resampling.LANCZOS):
+    """Squares (n, 3) of a grey photo (PIL), left, upper, side, as faces uint8 (n, SIZE, SIZE)."""
+    return np.stack([np.asarray(photo.resize((SIZE, SIZE), resampling, box=(left, upper, left + side, upper + side)))
+                     for left, upper, side in squares])

@@ -1,8 +1,7 @@
 """Faces tilted, scaled and moved: their pixels and their points, by the same map."""
 import numpy as np
-from PIL import Image
 
-EDGE = 40  # pixels of the picture's edge repeated outside it, where a warped picture shows them
+from fkp.pictures import crops
 
 
 class Warp:
@@ -29,7 +28,7 @@ class Warp:
     def windows(self, images, corner, win):
         """The win x win pixels right of and below `corner` (n, 2) in the warped images (n, size, size)."""
         old = self.old + np.einsum("nij,nj->ni", self.back, corner - self.new)
-        return np.stack([_window(*face, win) for face in zip(images, self.back, old)])
+        return crops.warped(images, self.back, old, win)
 
     def images(self, images):
         """The warped images, as large as `images` (n, size, size)."""
@@ -41,15 +40,3 @@ def _mapped(points, before, matrix, after):
     offset = points.reshape(len(points), -1, 2) - before[:, None]
     moved = np.einsum("nij,nkj->nki", matrix, offset) + after[:, None]
     return moved.reshape(points.shape).astype(points.dtype)
-
-
-def _window(face, back, old, win):
-    """The window of one face: `back` (2, 2) leads from it, its corner being at `old` (2,), to the old picture.
-
-    Pillow's coordinates are ours: (0.5, 0.5) is the first pixel's centre.
-    """
-    (a, b), (d, e) = back
-    x, y = old + EDGE
-    padded = Image.fromarray(np.pad(face, EDGE, mode="edge"))
-    return np.asarray(padded.transform((win, win), Image.Transform.AFFINE, (a, b, x, d, e, y),
-                                       Image.Resampling.BILINEAR))

@@ -9,12 +9,11 @@ from fkp import Problem, files
 from fkp.looking import cascade
 from fkp.csvs.source import find
 from fkp.faces import read_faces, read_lookup, row_order
-from fkp.keypoints import COLUMNS, FOUR_POINTS, SIZE, columns, follow_second, merge_schemes
+from fkp.keypoints import COLUMNS, SCHEMES, SIZE, columns, known_labels, merge_schemes, schemes_of
 from fkp.pictures.preprocess import preprocessed
 
 HEADER = "RowId,Location"
-FOUR = [COLUMNS.index(name) for name in columns(FOUR_POINTS)]
-ENOUGH = 500  # four-point faces: their mean error is known to some 0.05 pixels
+ENOUGH = 500  # faces of a scheme: their mean error is known to some 0.05 pixels
 FEWEST = 100
 
 
@@ -32,11 +31,11 @@ def training_faces(data):
 def answer(asked, levels, rule, path, labelled):
     """Predict the test faces of `questions` by the cascade `levels` and write the submission.  Returns the points.
 
-    `labelled` are faces with labels, or None, that say where those of four-point faces lie: see `aside`.
+    `labelled` are faces with labels, or None, that say where those of each scheme lie: see `label_offsets`.
     """
     faces, lookup = asked
     points = predict(levels, rule, faces.images)
-    path = write(path, points, faces.ids, lookup, aside(levels, rule, labelled))
+    path = write(path, points, faces.ids, lookup, label_offsets(levels, rule, labelled))
     print("Submission: %s" % path, flush=True)
     return points
 
@@ -46,43 +45,50 @@ def predict(levels, rule, images):
     return cascade.combine(levels.predict(preprocessed(images, levels.preprocess)), rule)
 
 
-def aside(levels, rule, labelled):
-    """How far the labels of four-point faces lie from the answers in the mean, (full,) in pixels; 0 where unknown.
+def label_offsets(levels, rule, labelled):
+    """How far each scheme's labels lie from the answers in the mean, (schemes, full) in pixels; 0 where unknown.
 
     What learns mirror images too answers a face and its mirror image alike, and
-    cannot learn that labels lie aside.  Those of complete faces do not; those
-    with four points, of another scheme, do, by most of a pixel.
+    cannot learn that labels lie aside.  Those of the full scheme do not; those
+    with four points do, by most of a pixel.
     """
+    offsets = np.zeros((len(SCHEMES), len(COLUMNS)))
+    if labelled is not None:
+        order = row_order(len(labelled.keypoints), labelled.groups)  # first those that no net was trained on
+        schemes = schemes_of(known_labels(labelled.keypoints[order]))
+        for number in range(1, len(SCHEMES)):
+            offsets[number] = scheme_offset(levels, rule, labelled, order[schemes == number][:ENOUGH], number)
+    return offsets
+
+
+def scheme_offset(levels, rule, labelled, rows, number):
+    """The offset (full,) of the labels of these rows, which are of scheme `number`."""
     found = np.zeros(len(COLUMNS))
-    if labelled is None:
-        return found
-    order = row_order(len(labelled.keypoints), labelled.groups)  # first those that no net was trained on
-    rows = order[follow_second(labelled.keypoints)[order]][:ENOUGH]
     if len(rows) < FEWEST:
         return found
-    second = np.ones(len(rows), bool)
-    truth, answers = [merge_schemes(points, second) for points in (
+    truth, answers = [merge_schemes(points, np.full(len(rows), number)) for points in (
         labelled.keypoints[rows], predict(levels, rule, labelled.images[rows]))]
-    missed = (truth - answers)[:, FOUR]
+    names = SCHEMES[number].points
+    marked = [COLUMNS.index(name) for name in columns(names)]
+    missed = (truth - answers)[:, marked]
     count = (~np.isnan(missed)).sum(0)
-    found[FOUR] = np.where(count >= FEWEST, np.nansum(missed, 0) / np.maximum(count, 1), 0)
-    print("Labels of %d faces with four points lie %.2f pixels right of the answers and %.2f below: so do these now."
-          % (len(rows), found[FOUR[::2]].mean(), found[FOUR[1::2]].mean()), flush=True)
+    found[marked] = np.where(count >= FEWEST, np.nansum(missed, 0) / np.maximum(count, 1), 0)
+    print(f"Labels of {len(rows)} faces with {len(names)} points lie {found[marked[::2]].mean():.2f} pixels right of "
+          f"the answers and {found[marked[1::2]].mean():.2f} below: the submission is shifted by that.", flush=True)
     return found
 
 
-def write(path, points, ids, lookup, aside=0):
+def write(path, points, ids, lookup, offsets=None):
     """Write points (n, all) in pixels of the images `ids` (n,) as Kaggle asks for them, checked.  Returns the path.
 
-    Those of four-point faces are moved by `aside`, (full,) or one number, in pixels.
+    Each image's are shifted by its scheme's `offsets` (schemes, full), in pixels.
     """
     row_ids, image_ids, features = lookup
-    second = asked_four(ids, image_ids, features)
-    values = merge_schemes(points, second)
-    values[second] += aside
-    row_of = {image_id: row for row, image_id in enumerate(ids.tolist())}
-    rows = [row_of[image_id] for image_id in image_ids.tolist()]
-    return write_rows(path, row_ids, values[rows, features].clip(0, SIZE))
+    schemes = schemes_asked(ids, image_ids, features)
+    values = merge_schemes(points, schemes)
+    if offsets is not None:
+        values = values + offsets[schemes]
+    return write_rows(path, row_ids, values[rows_of(ids, image_ids), features].clip(0, SIZE))
 
 
 def write_rows(path, row_ids, locations):
@@ -108,10 +114,17 @@ def is_ours(path):
         return False
 
 
-def asked_four(ids, image_ids, features):
-    """Which of the images `ids` (n,) are asked four points only, and so follow the second scheme."""
-    full_ids = np.unique(image_ids[~np.isin(features, FOUR)])
-    return ~np.isin(ids, full_ids)
+def schemes_asked(ids, image_ids, features):
+    """The scheme (n,) that each of the images `ids` (n,) is asked in: see `schemes_of`."""
+    asked = np.zeros((len(ids), len(COLUMNS)), bool)
+    asked[rows_of(ids, image_ids), features] = True
+    return schemes_of(asked)
+
+
+def rows_of(ids, image_ids):
+    """Where in `ids` each of `image_ids` stands."""
+    row = {image_id: row for row, image_id in enumerate(ids.tolist())}
+    return np.array([row[image_id] for image_id in image_ids.tolist()], int)
 
 
 def check(text, row_ids):

@@ -7,8 +7,7 @@ import pytest
 from conftest import a_run
 
 from fkp import Problem, files, keypoints, models
-from fkp.looking import cascade
-from fkp.looking import cascade as predict
+from fkp.looking import answers, cascade
 from fkp.results import report
 from fkp.run import Run
 
@@ -17,7 +16,7 @@ def test_a_net_that_answers_for_other_columns_is_not_shown_in_wrong_places():
     net = SimpleNamespace(layers_=[SimpleNamespace(shape=(None, 1, 96, 96))], run_=a_run("net6"),
                           predict=lambda X: np.zeros((len(X), 8), np.float32))
     with pytest.raises(Problem, match="net6 answers 8 values; here those are shown that answer all 30 of COLUMNS or 34"):
-        predict.net_points(net, np.zeros((2, 96, 96), np.uint8))
+        answers.net_points(net, np.zeros((2, 96, 96), np.uint8))
 
 
 def test_a_level_that_looks_closer_moves_only_its_groups_points(drawn):
@@ -29,8 +28,8 @@ def test_a_level_that_looks_closer_moves_only_its_groups_points(drawn):
             return np.zeros((len(crops), self.k), np.float32)  # "nothing to correct"
     points = np.random.RandomState(0).uniform(30, 60, (5, 34)).astype(np.float32)
     nets = {"LE": Still(10)}
-    closer = predict.look_closer(nets, drawn.images[:5], points, 38)
-    own, _ = predict.own_columns("LE")
+    closer = cascade.look_closer(nets, drawn.images[:5], points, 38)
+    own, _ = cascade.own_columns("LE")
     others = np.setdiff1d(np.arange(34), own)
     np.testing.assert_array_equal(closer[:, others], points[:, others])
     centres = load.crop(drawn.images[:5], load.group_centres(points, "LE"), 38)[1]
@@ -46,13 +45,13 @@ def test_a_specialist_looks_where_it_was_validated(group, drawn):
             seen.append(crops)
             return np.zeros((len(crops), 2 * len(load.GROUPS[group])), np.float32)
     points = np.random.RandomState(0).uniform(30, 60, (5, 34)).astype(np.float32)  # both schemes known
-    predict.look_closer({group: Watch()}, drawn.images[:5], points, 32)
+    cascade.look_closer({group: Watch()}, drawn.images[:5], points, 32)
     centres = load.group_centres(points, group)
     np.testing.assert_array_equal(seen[0][:, 0], load.crop(drawn.images[:5], centres, 32)[0])
 
 
 def test_together_the_groups_answer_for_every_point_once():
-    every = [i for group in load.GROUPS for i in predict.own_columns(group)[0]]
+    every = [i for group in load.GROUPS for i in cascade.own_columns(group)[0]]
     assert sorted(every) == list(range(34))
 
 
@@ -68,7 +67,7 @@ def test_looking_both_ways_averages_a_face_and_its_mirror_image():
         wrong = keypoints.mirror_faces(right)
         wrong[:, 0::2] += 1
         return wrong
-    points = predict.both_ways(look, images)
+    points = answers.both_ways(look, images)
     np.testing.assert_allclose(points[:, 0::2], right[:, 0::2] - 0.5)
     np.testing.assert_allclose(points[:, 1::2], right[:, 1::2])
 

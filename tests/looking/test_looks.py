@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from conftest import a_run
 
-from fkp.looking import looks, cascade as predict
-from fkp.drawn.face_shapes import MEAN
-from fkp.keypoints import place
+from fkp.looking import looks
+from fkp.keypoints import MEAN_FACE, placement
+from fkp.looking.search import LOOKS
 from fkp.pictures.warp import Warp
 
 WIDE = 20  # pixels: a white rectangle so wide and half as high stands for a face of the usual size
@@ -29,7 +29,7 @@ def points(images):
     x, y = centres - middle[:, :1], centres - middle[:, 1:]
     xy, xx, yy = (np.einsum("nij,ni,nj->n", white, a, b) for a, b in ((y, x), (y * 0 + 1, x * x), (y * y, x * 0 + 1)))
     still = np.zeros((len(images), 2))
-    usual = np.tile((MEAN.reshape(-1, 2) - looks.PLACE).ravel(), (len(images), 1))
+    usual = np.tile((MEAN_FACE.reshape(-1, 2) - looks.CENTRE).ravel(), (len(images), 1))
     lie = Warp(np.arctan2(2 * xy, xx - yy) / 2, np.sqrt(total * 2) / WIDE, still, middle)
     return np.pad(lie.points(usual), ((0, 0), (0, 4)), constant_values=np.nan)
 
@@ -42,10 +42,10 @@ class Watch:
 
     def __call__(self, images):
         answer = points(images)
-        middle, _, larger = place(answer, MEAN)
+        middle, _, larger = placement(answer)
         self.middles.append(middle)
         self.sides.append(larger * WIDE)
-        self.tilts.append(looks.tilt(answer) - looks.tilt(MEAN[None]))
+        self.tilts.append(looks.tilt(answer) - looks.tilt(MEAN_FACE[None]))
         return answer
 
 
@@ -62,7 +62,7 @@ def test_a_face_far_off_is_looked_at_again_where_faces_usually_are(x, y):
     look, images = Watch(), rectangles((48, 47), (x, y), (50, 44))
     np.testing.assert_allclose(looks.again(look, images), points(images), atol=0.3)
     assert [len(middles) for middles in look.middles] == [3, 3, 3, 1, 1, 1]
-    np.testing.assert_allclose(look.middles[3], looks.PLACE, atol=0.2)
+    np.testing.assert_allclose(look.middles[3], looks.CENTRE, atol=0.2)
 
 
 @pytest.mark.parametrize("wide", [14, 28])
@@ -86,7 +86,7 @@ def test_a_face_with_unknown_points_is_looked_at_again_where_its_others_say():
     look, images = Watch(), rectangles((70, 70))
     found = looks.again(lambda faces: np.where(np.arange(34) < 4, np.nan, look(faces)), images)
     assert len(look.middles) == 6 and np.isnan(found[:, :4]).all()
-    np.testing.assert_allclose(look.middles[3], looks.PLACE, atol=0.2)
+    np.testing.assert_allclose(look.middles[3], looks.CENTRE, atol=0.2)
     np.testing.assert_allclose(found[:, 4:30], points(images)[:, 4:30], atol=0.3)
 
 
@@ -107,15 +107,15 @@ def test_the_second_looks_count_the_more_the_better_they_agree(differ, share):
 def blind(images):
     """Sees a rectangle near the usual place and size only; elsewhere the mean face in the middle of what it sees."""
     answer = points(images)
-    middle, usual, larger = place(answer, MEAN)
+    middle, usual, larger = placement(answer)
     near = (np.abs(middle - usual).max(1) < 28) & (np.maximum(larger, 1 / larger) < 1.6)
-    return np.where(near[:, None], answer, np.pad(MEAN, (0, 4), constant_values=np.nan))
+    return np.where(near[:, None], answer, np.pad(MEAN_FACE, (0, 4), constant_values=np.nan))
 
 
 def test_a_face_that_the_looks_do_not_find_is_looked_for_all_over_the_picture():
     images = rectangles((76, 64), wide=12)
     np.testing.assert_allclose(looks.again(blind, images), points(images), atol=0.5)
-    np.testing.assert_allclose(blind(images)[0, :30], MEAN)  # at first it is not seen
+    np.testing.assert_allclose(blind(images)[0, :30], MEAN_FACE)  # at first it is not seen
 
 
 def test_a_net_that_finds_few_faces_searches_for_the_worst_alone():
@@ -128,22 +128,22 @@ def test_a_net_that_finds_few_faces_searches_for_the_worst_alone():
 def test_a_search_prepares_what_it_sees(monkeypatch):
     images, searched = rectangles((76, 64), wide=12), []
     looks.again(blind, images, lambda faces: searched.append(len(faces)) or blind(faces))
-    assert searched == [len(looks.STARTS)] * (looks.LOOKS + len(looks.NEAR))
+    assert searched == [len(looks.STARTS)] * (LOOKS + len(looks.NEAR))
 
 
 def test_level_1_prepares_what_a_search_sees_as_it_does_pictures(monkeypatch):
     net, prepared = SimpleNamespace(run_=a_run("net4", heatmaps=True, augment=True)), []
-    monkeypatch.setattr(predict, "net_points", lambda net, faces: blind(faces))
-    monkeypatch.setattr(predict, "preprocessed", lambda faces, method: prepared.append(method) or faces)
-    predict.whole_points(net, rectangles((48, 47)))
+    monkeypatch.setattr(looks, "net_points", lambda net, faces: blind(faces))
+    monkeypatch.setattr(looks, "preprocessed", lambda faces, method: prepared.append(method) or faces)
+    looks.level1_points(net, rectangles((48, 47)))
     assert prepared == []
-    predict.whole_points(net, rectangles((76, 64), wide=12))
-    assert prepared == [net.run_.preprocess] * (looks.LOOKS + len(looks.NEAR))
+    looks.level1_points(net, rectangles((76, 64), wide=12))
+    assert prepared == [net.run_.preprocess] * (LOOKS + len(looks.NEAR))
 
 
 def test_what_moves_along_with_the_view_is_no_face():
     images, first = rectangles((76, 64), wide=12), np.full(34, 1.0)
-    for look in (lambda faces: np.tile(np.pad(MEAN, (0, 4)), (len(faces), 1)), lambda faces: np.full((len(faces), 34), 48.)):
+    for look in (lambda faces: np.tile(np.pad(MEAN_FACE, (0, 4)), (len(faces), 1)), lambda faces: np.full((len(faces), 34), 48.)):
         assert looks.anywhere(look, images[0], first) is first
 
 
@@ -170,5 +170,5 @@ def test_a_net_looks_again_if_it_has_maps_and_learned_faces_of_many_sizes(build,
         return points(X[:, 0])[:, :30] / 48 - 1
     net = SimpleNamespace(layers_=[SimpleNamespace(shape=(None, 1, 96, 96))], predict=answer,
                           run_=a_run("net4", **build))
-    predict.whole_points(net, rectangles((48, 47)))
+    looks.level1_points(net, rectangles((48, 47)))
     assert len(seen) == times  # a face and its mirror image each time

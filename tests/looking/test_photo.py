@@ -120,7 +120,7 @@ def test_a_photo_with_pixels_that_are_no_numbers_is_refused(value, tmp_path):
     (None, [], [(1, 2, 30, 30), (40, 2, 31, 31)], "the faces that the net found at 1,2,30,30 and 40,2,31,31 (--box")])
 def test_a_photo_s_line_says_where_faces_were_looked_for(box, opencv, net, words, tmp_path, monkeypatch):
     monkeypatch.setattr(photo, "find_faces", lambda picture: opencv)
-    monkeypatch.setattr(photo.search, "faces", lambda picture, answer: net)
+    monkeypatch.setattr(photo.photo_search, "find", lambda picture, answer: net)
     spot(96, 96, 50, 50).save(tmp_path / "a.png")
     _, squares, _, line = photo.predict(tmp_path / "a.png", box, corner, "plain")
     assert words in line and len(squares) == max(len(opencv or net), 1)

@@ -7,9 +7,9 @@ from PIL import Image
 from scipy import ndimage
 
 from fkp import cli
-from fkp.looking import photo, search
+from fkp.looking import photo, photo_search
 from fkp.drawn import draw
-from fkp.drawn.face_shapes import MEAN
+from fkp.keypoints import MEAN_FACE
 from fkp.pictures.preprocess import preprocessed
 
 DISC = 20   # pixels: the radius of the disc that stands for a mean face as large as a picture
@@ -32,33 +32,33 @@ def answer(images):
 def about(image):
     labels, n = ndimage.label(image > 125)
     if n == 0:
-        return MEAN
+        return MEAN_FACE
     areas = ndimage.sum_labels(np.ones_like(labels), labels, range(1, n + 1))
     y, x = ndimage.center_of_mass(labels == areas.argmax() + 1)
-    return ((MEAN.reshape(-1, 2) - 48) * np.sqrt(areas.max() / np.pi) / DISC + (x + 0.5, y + 0.5)).ravel()
+    return ((MEAN_FACE.reshape(-1, 2) - 48) * np.sqrt(areas.max() / np.pi) / DISC + (x + 0.5, y + 0.5)).ravel()
 
 
 @pytest.mark.parametrize("size, face", [((300, 300), (150, 150, 280)), ((300, 200), (80, 120, 90)),
                                         ((1600, 1200), (1100, 400, 500)), ((200, 500), (100, 430, 120)),
                                         ((96, 96), (48, 48, 96)), ((300, 300), (268, 150, 120))])
 def test_a_face_that_does_not_fill_the_photo_is_found(size, face):
-    (x, y, w, h), = search.faces(with_discs(*size, face), answer)
+    (x, y, w, h), = photo_search.find(with_discs(*size, face), answer)
     middle_x, middle_y, side = face
     assert w == h == pytest.approx(side, rel=0.06)
     assert (x + w / 2, y + h / 2) == pytest.approx((middle_x, middle_y), abs=0.05 * side)
 
 
 def test_two_faces_are_found_in_order():
-    found = search.faces(with_discs(600, 300, (450, 140, 150), (120, 160, 200)), answer)
+    found = photo_search.find(with_discs(600, 300, (450, 140, 150), (120, 160, 200)), answer)
     assert np.array(found) == pytest.approx(np.array([(20, 60, 200, 200), (375, 65, 150, 150)]), abs=10)
 
 
 def test_a_net_that_answers_the_mean_face_everywhere_is_sure_of_none():
-    assert search.faces(with_discs(300, 200), answer) == []
+    assert photo_search.find(with_discs(300, 200), answer) == []
 
 
 def test_a_net_that_sees_but_a_point_is_sure_of_none():
-    assert search.faces(with_discs(300, 200), lambda images: np.full((len(images), 30), 48.0)) == []
+    assert photo_search.find(with_discs(300, 200), lambda images: np.full((len(images), 30), 48.0)) == []
 
 
 def test_keypoints_that_the_net_does_not_know_are_left_out():
@@ -67,7 +67,7 @@ def test_keypoints_that_the_net_does_not_know_are_left_out():
         points[:, 4:20] = points[:, 22:28] = np.nan
         return points
     picture = with_discs(300, 200, (80, 120, 90))
-    assert np.array(search.faces(picture, four_points)) == pytest.approx(np.array(search.faces(picture, answer)), abs=3)
+    assert np.array(photo_search.find(picture, four_points)) == pytest.approx(np.array(photo_search.find(picture, answer)), abs=3)
 
 
 def test_the_photo_s_points_lie_on_the_face_that_was_found(tmp_path, monkeypatch):
@@ -75,7 +75,7 @@ def test_the_photo_s_points_lie_on_the_face_that_was_found(tmp_path, monkeypatch
     with_discs(300, 200, (80, 120, 90)).save(tmp_path / "a.png")
     _, squares, points, line = photo.predict(tmp_path / "a.png", None, answer, "plain")
     assert "the face that the net found at" in line and len(squares) == 1
-    assert points.reshape(-1, 2) == pytest.approx((MEAN.reshape(-1, 2) - 48) * 90 / 96 + (80, 120), abs=2)
+    assert points.reshape(-1, 2) == pytest.approx((MEAN_FACE.reshape(-1, 2) - 48) * 90 / 96 + (80, 120), abs=2)
 
 
 def test_a_photo_is_searched_by_the_quicker_net_and_answered_by_the_other(tmp_path, monkeypatch):
@@ -91,11 +91,11 @@ def test_the_shipped_net_finds_a_drawn_face_off_the_middle():
     picture = Image.new("L", (400, 300), 128)
     picture.paste(Image.fromarray(images[1]).resize((144, 144)), (240, 20))
     predict, run = test2.predictor("net4", cli.SHIPPED)
-    found, = search.faces(picture, lambda faces: predict(preprocessed(faces, run.preprocess))[:, :30])
-    usual = search.around(points[1:].reshape(1, 15, 2) * 1.5 + (240, 20))[0]
+    found, = photo_search.find(picture, lambda faces: predict(preprocessed(faces, run.preprocess))[:, :30])
+    usual = photo_search.around((points[1:, :30].reshape(1, 15, 2) * 1.5 + (240, 20)).reshape(1, 30))[0]
     assert np.array(found[:3]) == pytest.approx(usual, abs=8)
 
 
 @pytest.mark.parametrize("size", [(8, 8), (300, 9), (12, 400)])
 def test_a_small_or_narrow_photo_is_searched_as_well(size):
-    assert search.faces(Image.new("L", size, 90), answer) == []
+    assert photo_search.find(Image.new("L", size, 90), answer) == []

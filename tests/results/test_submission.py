@@ -11,7 +11,7 @@ from fkp.results import submission
 from fkp.drawn import draw
 
 FULL = list(range(30))
-FOUR = [load.COLUMNS.index(name) for name in load.columns(load.FOUR_POINTS)]
+FOUR = [load.COLUMNS.index(name) for name in load.columns(load.SCHEMES[load.FOUR].points)]
 
 
 def lookup():
@@ -109,21 +109,21 @@ def labelled(n, right=0.75, below=-0.25, complete=50):
 
 
 def test_how_far_the_labels_of_four_points_lie_aside_is_found(capsys):
-    found = submission.aside(Levels, (1,), labelled(120))
+    found = submission.label_offsets(Levels, (1,), labelled(120))[load.FOUR]
     np.testing.assert_allclose(found[FOUR], np.tile([0.75, -0.25], 4), atol=1e-5)
     assert not np.delete(found, FOUR).any()
-    assert "Labels of 120 faces with four points lie 0.75 pixels right of the answers and -0.25 below" in capsys.readouterr().out
+    assert "Labels of 120 faces with 4 points lie 0.75 pixels right of the answers and -0.25 below" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("known", [None, labelled(90), labelled(0)], ids=["none", "few", "complete ones"])
 def test_labels_of_too_few_faces_move_nothing(known, capsys):
-    assert not submission.aside(Levels, (1,), known).any() and not capsys.readouterr().out
+    assert not submission.label_offsets(Levels, (1,), known).any() and not capsys.readouterr().out
 
 
 def test_a_point_that_too_few_faces_have_is_not_moved():
     faces = labelled(120)
     faces.keypoints[80:, 30:] = np.nan  # 31 have nose and mouth
-    np.testing.assert_allclose(submission.aside(Levels, (1,), faces)[FOUR], [0.75, -0.25, 0.75, -0.25, 0, 0, 0, 0], atol=1e-5)
+    np.testing.assert_allclose(submission.label_offsets(Levels, (1,), faces)[load.FOUR, FOUR], [0.75, -0.25, 0.75, -0.25, 0, 0, 0, 0], atol=1e-5)
 
 
 def test_only_answers_to_four_points_are_moved(tmp_path):
