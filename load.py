@@ -13,8 +13,9 @@ fkp/keypoints.py, fkp/faces.py, fkp/pictures/preprocess.py and fkp/pictures/crop
 """
 from pathlib import Path
 
-from fkp import Problem, models
-import theano_onednn  # comes before anything that imports Theano
+from fkp import Problem  # first: from here on a script's errors end in one line
+import theano_onednn  # noqa: I001  before NumPy, whose BLAS reads its settings, and before Theano
+from fkp import models
 from fkp.pictures.crops import corner, crop, from_crop, middle, to_crop, windows
 from fkp.faces import (Faces, FirstRows, is_drawn, read_faces, read_groups, read_lookup, row_order, select, split_for,
                        validation_rows)
