@@ -20,7 +20,8 @@ LEARNED = {"best_weights_loss", "best_weights_epoch", "stopped_epoch", "first_it
 
 def versions():
     """Versions of Python and of the packages that compute."""
-    return dict({name: version(name) for name in PACKAGES}, Python=platform.python_version())
+    # What stands behind a + says who built it, not what it is.
+    return dict({name: version(name).partition("+")[0] for name in PACKAGES}, Python=platform.python_version())
 
 
 @dataclasses.dataclass(frozen=True)
