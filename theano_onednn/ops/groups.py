@@ -5,8 +5,7 @@
     Conv2DLayer, BatchNormLayer [, NonlinearityLayer [, MaxPool2DLayer (2x2)]]  ->  Convolution, BatchNormTrain
     DenseLayer [, DropoutLayer]                           ->  Dense
 
-A layer belongs to a group by its class and settings, never by its name; one
-whose `get_output_for` was replaced is another layer.
+A layer belongs to a group by what it does (see released.py), never by its name.
 """
 import functools
 import weakref
@@ -22,6 +21,7 @@ from lasagne.nonlinearities import LeakyRectify, identity, rectify, sigmoid, tan
 from ..layers import BatchNormLayer, UpscaleLayer
 from . import LINEAR, RECTIFIER, Convolution, Dense, Geometry, Stage
 from .normalise import batch_normalization_train
+from .released import does
 
 precision = "float32"
 _draws = weakref.WeakKeyDictionary()  # how often a dropout layer was built into a graph
@@ -30,9 +30,6 @@ _draws = weakref.WeakKeyDictionary()  # how often a dropout layer was built into
 Group = namedtuple("Group", "build members activation dropout channels_last")
 # Layers that gain by it; see layout.py.
 TAKE_CHANNELS_LAST = (BatchNormLayer, ConcatLayer, Conv2DLayer, ElemwiseMergeLayer, Pool2DLayer, UpscaleLayer)
-# A layer is what its class says as long as nobody, no subclass and no user, put another `get_output_for` in its place.
-ORIGINAL = {kind: kind.get_output_for for kind in (BatchNormLayer, Conv2DLayer, DenseLayer, DropoutLayer, MaxPool2DLayer,
-                                                   NonlinearityLayer)}
 
 
 def find_groups(layers, wanted):
@@ -53,16 +50,16 @@ def find_group(first, consumers, wanted):
         return found[0] if len(found) == 1 and layer not in wanted else None
 
     dropout = None
-    if untouched(first, Conv2DLayer) and first.convolution is T.nnet.conv2d:
+    if does(first, Conv2DLayer) and first.convolution is T.nnet.conv2d:
         activation = activation_of(first, wanted) if first.b is None or not first.untie_biases else None
         following = only_consumer(first)
         build, members = build_convolution, [first]
-        if activation == LINEAR and untouched(following, BatchNormLayer):
+        if activation == LINEAR and does(following, BatchNormLayer):
             build = build_normalised
             members, activation = normalised(first, only_consumer, wanted)
         elif not isinstance(activation, (str, type(None))) and halves(following):
             build, members, dropout = build_stage, [first, following], dropout_after(following, only_consumer)
-    elif untouched(first, DenseLayer):
+    elif does(first, DenseLayer):
         build, members, activation = build_dense, [first], activation_of(first, wanted)
         dropout = dropout_after(first, only_consumer) if activation == RECTIFIER else None
     else:
@@ -77,15 +74,10 @@ def normalised(conv, only_consumer, wanted):
     """The group's layers that begin with this convolution and batch normalisation, and the activation."""
     members, activation = [conv, only_consumer(conv)], LINEAR
     following = only_consumer(members[-1])
-    if untouched(following, NonlinearityLayer) and activation_of(following, wanted) is not None:
+    if does(following, NonlinearityLayer) and activation_of(following, wanted) is not None:
         members, activation = [*members, following], activation_of(following, wanted)
         following = only_consumer(following)
     return members + [following] * (not isinstance(activation, str) and halves(following)), activation
-
-
-def untouched(layer, kind):
-    """Does this layer compute what layers of Lasagne's class `kind` do?"""
-    return isinstance(layer, kind) and getattr(layer.get_output_for, "__func__", None) is ORIGINAL[kind]
 
 
 def activation_of(layer, wanted):
@@ -101,14 +93,14 @@ def activation_of(layer, wanted):
 
 def halves(pool):
     """Is this a 2x2 max-pool?"""
-    return (untouched(pool, MaxPool2DLayer) and pool.pool_size == pool.stride == (2, 2) and pool.pad == (0, 0)
+    return (does(pool, MaxPool2DLayer) and pool.pool_size == pool.stride == (2, 2) and pool.pad == (0, 0)
             and pool.ignore_border and pool.mode == "max")
 
 
 def dropout_after(layer, only_consumer):
     """The dropout layer that can join this one, or None."""
     dropout = only_consumer(layer)
-    if not untouched(dropout, DropoutLayer) or not dropout.rescale:
+    if not does(dropout, DropoutLayer) or not dropout.rescale:
         return None
     return dropout if isinstance(dropout.p, (float, np.floating)) and 0 < threshold(dropout) < 65536 else None
 
@@ -119,9 +111,9 @@ def threshold(dropout):
 
 
 def geometry(conv):
-    """A convolution layer's geometry; Lasagne flips the kernels."""
+    """A convolution layer's geometry; Lasagne 0.1 always flips the kernels."""
     pads = tuple((size // 2, (size - 1) // 2) for size in conv.filter_size) if conv.pad == "same" else conv.pad
-    return Geometry(pads, conv.stride)
+    return Geometry(pads, conv.stride, flip=getattr(conv, "flip_filters", True))
 
 
 def fits(*expressions):
