@@ -4,7 +4,7 @@ import functools
 import numpy as np
 from scipy import ndimage
 
-from fkp.drawn.face_model import COARSE, bump, inside, ridge, swell
+from fkp.drawn.face_model import COARSE, bump, inside, product, ridge, swell
 from fkp.keypoints import SIZE
 from fkp.pictures.head import RADIUS
 
@@ -91,7 +91,7 @@ def shine(f, t):
     for _ in range(4):
         gloss *= gloss  # the sixteenth power
     shade, gloss = (ambient + light) / t.uniform(1.1, 1.3), gloss * t.uniform(0, 0.25)
-    return finer() @ shade @ finer().T, finer() @ gloss @ finer().T
+    return tuple(product(product(finer(), coarse), finer().T) for coarse in (shade, gloss))
 
 
 def cast(z, lamp):

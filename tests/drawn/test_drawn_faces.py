@@ -8,8 +8,10 @@ import sys
 import numpy as np
 import pandas
 import pytest
+from threadpoolctl import threadpool_limits
 
-from fkp.drawn import draw, face_shapes
+from fkp.drawn import draw, face_model, face_shapes
+from fkp.drawn.face_light import finer
 from fkp.drawn.face_parts import paint
 from fkp.drawn.face_shapes import MARKS, Frame
 from fkp.keypoints import FOUR, FULL, MEAN_FACE, merge_schemes
@@ -71,6 +73,17 @@ def test_the_faces_are_those_that_their_fingerprint_names(faces):
     places = [48.01, 46.32, 50.48, 46.87, 52.69, 54.2, 45.74, 46.57]
     same = np.allclose(images.mean((1, 2)), greys, atol=0.1) and np.allclose(np.nanmean(points, 1), places, atol=0.01)
     assert (faces.FINGERPRINT == "230d466f2beee65c") == same, "other faces need another FINGERPRINT, here and there"
+
+
+def test_any_number_of_threads_draws_the_same_faces_to_the_bit():
+    random, found = np.random.default_rng(0), []
+    grids = random.standard_normal((32, 48, 48), dtype=np.float32)
+    for threads in (1, 2, 7):
+        with threadpool_limits(threads, "blas"):
+            t = face_model.Traits(np.random.default_rng(1), 32)
+            found.append([t.smooth(knots) for knots in (10, 24, 40)]
+                         + [face_model.product(face_model.product(finer(), grids), finer().T)])
+    assert all(one.tobytes() == other.tobytes() for others in found[1:] for one, other in zip(found[0], others))
 
 
 def test_drawing_leaves_the_global_generator_alone(faces):
