@@ -187,7 +187,7 @@ def task(group, level, seen, faces, images, args):
     print("--- level %d, %s: %d faces; level %d misses the centre by %.2f pixels"
           % (level, group, len(lesson.rows), level - 1, np.sqrt((lesson.errors ** 2).sum(1).mean())))
     run = dataclasses.replace(run_of(group, level, faces.origin, args),
-                              level_before=files.fingerprint_of(lesson.y, lesson.errors))
+                              level_before=files.fingerprint(lesson.y, lesson.errors))
     return {"path": cascade.path(args.models, group, run.build["win"]), "X": images[lesson.rows], "y": lesson.y,
             "n_valid": lesson.n_valid, "errors": lesson.errors, "run": run}
 

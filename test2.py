@@ -96,7 +96,7 @@ def show_photo(name, args):
     finder = predictor("net4", args.models)[0] if name == "net5" else predict  # a cascade looks too often for a search
     picture, squares, points, where = photo.predict(args.image, args.box, predict, run.preprocess, finder)
     print("%s; %s was trained on %s." % (where, name, describe(run.data)))
-    title = "%s (%s) under %s" % (args.image.name, files.fingerprint(args.image), name)
+    title = "%s (%s) under %s" % (args.image.name, files.fingerprint(args.image.read_bytes()), name)
     path = files.unclaimed(args.out / ("%s-%s.png" % (args.image.name, in_a_name(name))),
                            lambda there: figures.is_ours(there, title))
     photo.write_csv(path.with_suffix(".csv"), points)

@@ -47,7 +47,7 @@ def read_faces(test=False, data=None, rows=None, groups=None):
     numbers = None
     if groups is not None:
         numbers = read_groups(groups, len(raw.images), rows)
-        origin["groups"] = files.fingerprint_of(numbers)
+        origin["groups"] = files.fingerprint(numbers)
     return Faces(raw.images, None if test else split_schemes(raw.keypoints), raw.ids, origin, numbers)
 
 

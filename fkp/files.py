@@ -37,10 +37,11 @@ def _write_arrays(f, arrays):
                 npy.write_array(entry, np.asanyarray(array), allow_pickle=False)
 
 
-def write_whole(path, write):
+def write_whole(path, write, durable=True):
     """Let `write(file)` write to `path`: temporary file in the same folder, fsync, rename.
 
     Raises Problem, and leaves what was at `path`, if the folder or the disk refuses.
+    What can be made again need not be `durable`: it may be torn by a power cut.
     """
     path = Path(path)
     try:
@@ -52,16 +53,25 @@ def write_whole(path, write):
         with os.fdopen(handle, "wb") as f:
             write(f)
             f.flush()
-            os.fsync(f.fileno())
+            if durable:
+                os.fsync(f.fileno())
         os.chmod(name, 0o666 & ~_umask())  # mkstemp gives 0600
         os.replace(name, path)
-        _sync_folder(path.parent)
+        if durable:
+            _sync_folder(path.parent)
     except OSError as error:
         raise Problem("%s: cannot be written (%s); the file from before is untouched"
                       % (path, error.strerror)) from None
     finally:
         if os.path.exists(name):
             os.unlink(name)
+
+
+def clear_leftovers(folder, name):
+    """Remove what runs that were killed as they wrote files of this `name` (it may have a *) left in the folder."""
+    for left_over in Path(folder).glob(name + "." + 8 * "[a-z0-9_]" + ".tmp"):
+        with contextlib.suppress(OSError):  # Windows: it is open
+            left_over.unlink()
 
 
 @contextlib.contextmanager
@@ -105,7 +115,7 @@ def unclaimed(path, is_ours):
     return path
 
 
-def read_npz(path, only=None, max_bytes=MAX_BYTES):
+def read_npz(path, only=None):
     """Arrays of an .npz as a dict (of the one named `only`).  Raises Problem unless every size and shape is honest.
 
     Sizes are compared before memory is taken: the zip entry's, the .npy
@@ -117,7 +127,7 @@ def read_npz(path, only=None, max_bytes=MAX_BYTES):
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
             total = sum(entry.file_size for entry in entries)
-            if len(entries) > MAX_ARRAYS or total > min(max_bytes, path.stat().st_size):
+            if len(entries) > MAX_ARRAYS or total > min(MAX_BYTES, path.stat().st_size):
                 raise ValueError("it claims more data than it holds")
             return {name: _read_array(archive, entry) for name, entry in zip(map(_array_name, entries), entries)
                     if only in (None, name)}
@@ -182,8 +192,7 @@ def locked(folder):
         except OSError as error:
             raise Problem("%s: cannot be locked (%s); choose another folder with --models"
                           % (folder, error.strerror)) from None
-        for left_over in path.parent.glob("*.npz." + 8 * "[a-z0-9_]" + ".tmp"):  # of a run that was killed as it wrote
-            left_over.unlink(missing_ok=True)
+        clear_leftovers(path.parent, "*.npz")
         yield
 
 
@@ -220,20 +229,12 @@ def read_cache(path, fingerprint):
     return arrays if str(arrays.pop("fingerprint", "")) == fingerprint else None
 
 
-def fingerprint(*paths):
-    """SHA-256 over the files' contents, 16 hexadecimal digits."""
+def fingerprint(*parts, digits=16):
+    """SHA-256 over arrays and bytes: the first hexadecimal digits."""
     digest = hashlib.sha256()
-    for path in paths:
-        digest.update(Path(path).read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def fingerprint_of(*arrays):
-    """SHA-256 over arrays' bytes, 16 hexadecimal digits."""
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array))
-    return digest.hexdigest()[:16]
+    for part in parts:
+        digest.update(part if isinstance(part, bytes) else np.ascontiguousarray(part))
+    return digest.hexdigest()[:digits]
 
 
 def write_text(path, content):

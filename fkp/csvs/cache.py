@@ -15,12 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from fkp import Problem, files
 from fkp.keypoints import AREA, SIZE
-
-try:
-    import fcntl
-except ImportError:  # Windows: no lock, so no cache
-    fcntl = None
 
 VERSION = 2  # whoever reads or refuses more, or less, writes a new one
 START = b'{"version": '  # of every cache
@@ -32,7 +28,7 @@ TICK_NS = 2_000_000_000
 
 def opener(path, flags):
     """For open(): a pipe of that name is opened at once, not when somebody writes to it."""
-    return os.open(path, flags | os.O_NONBLOCK)
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # Windows has none
 
 
 def stamp(status):
@@ -44,14 +40,12 @@ def stamp(status):
 
 
 def fingerprint(images, labels):
-    """A name for this content: SHA-256 (32 hex digits of it) over shapes, pixels and labels."""
-    digest = hashlib.sha256(f"{images.shape} {labels.shape} {labels.dtype}".encode())
-    digest.update(np.ascontiguousarray(images))
-    digest.update(np.ascontiguousarray(labels))
-    return digest.hexdigest()[:32]
+    """A name for this content: `files.fingerprint` (32 hex digits of it) over shapes, pixels and labels."""
+    shapes = f"{images.shape} {labels.shape} {labels.dtype}".encode()
+    return files.fingerprint(shapes, images, labels, digits=32)
 
 
-def places(csv):
+def paths(csv):
     """The paths a cache of this CSV may have: beside it, else in the user's cache folder."""
     csv = Path(os.path.abspath(csv))
     found = [csv.with_name(csv.name + ".cache")]
@@ -70,16 +64,16 @@ def read(csv, source, columns, dtype, shape):
     dtype, shape: of one row's labels, such as float32 and (30,).
     The arrays are read-only; the pixels are mapped from the file, not held in memory.
     """
-    for place in places(csv):
+    for path in paths(csv):
         with suppress(OSError, ValueError):
-            found = _read(place, source, columns, dtype, shape)
+            found = _read(path, source, columns, dtype, shape)
             if found:
                 return found
     return None
 
 
-def _read(place, source, columns, dtype, shape):
-    with open(place, "rb", opener=opener) as file:
+def _read(path, source, columns, dtype, shape):
+    with open(path, "rb", opener=opener) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             return None
@@ -110,57 +104,30 @@ def _head(raw):
 
 
 def write(csv, source, columns, images, labels, name, began):
-    """Writes the cache of a CSV in the first place that can be written; never fails.
+    """Write the cache of a CSV in the first of its `paths` that can be written; never fails.
 
+    No fsync: a cache torn by a power cut fails its fingerprint and is written again.
     name: the fingerprint.  began: time.time_ns() before the CSV was opened.
     """
-    if fcntl is None:
-        return
     head = {"version": VERSION, "source": source, "columns": list(columns), "rows": len(images),
             "fingerprint": name, "read": began}
     head = json.dumps(head).encode().ljust(HEAD)
-    for place in places(csv):
-        with suppress(OSError):
-            if os.path.lexists(place) and not _is_ours(place):
+    for path in paths(csv):
+        with suppress(OSError, Problem):
+            if os.path.lexists(path) and not _is_cache(path):
                 continue
-            place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write(place, (head, images, labels))
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            files.clear_leftovers(path.parent, path.name)
+            files.write_whole(path, lambda file: file.writelines((head, images, labels)), durable=False)
             return
 
 
-def _is_ours(place):
+def _is_cache(path):
     """A cache of any version, whole or not: it may be replaced."""
-    if not place.is_file():
+    if not path.is_file():
         return False
-    with open(place, "rb") as file:
+    with open(path, "rb") as file:
         return file.read(len(START)) == START
-
-
-def _write(place, parts):
-    """Writes to PLACE.part, then renames.
-
-    The .part is locked while it is written: another process that wants to write the same
-    cache leaves it to us, and what a killed process left behind is overwritten.  No fsync:
-    a cache torn by a power cut fails its fingerprint and is written again.
-    """
-    part = place.with_name(place.name + ".part")
-    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
-    with open(fd, "wb") as file:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return
-        if not os.path.samestat(os.fstat(fd), os.stat(part)):
-            return  # the other process finished in between: this is its cache by now
-        try:
-            os.ftruncate(fd, 0)
-            file.writelines(parts)
-            file.flush()
-            os.replace(part, place)
-        except OSError:
-            with suppress(OSError):
-                os.unlink(part)
-            raise
 
 
 def now():

@@ -18,13 +18,16 @@ nose and mouth, and there `nose_tip` is the base of the nose and
 `mouth_center_bottom_lip` the middle of the mouth.
 """
 import argparse
+import io
+import itertools
 import os
 import sys
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from PIL import Image, ImageDraw
 
+from fkp import Problem, files
 from fkp.drawn.face_parts import paint
 from fkp.drawn.face_shapes import MARK, MARKS, Frame, held, shapes
 from fkp.keypoints import ALL_COLUMNS, ALL_POINTS, COLUMNS, FOUR, FULL, KEYPOINTS, SCHEMES, SIZE, merge_schemes
@@ -45,6 +48,7 @@ UNASKED = ((8, (9,)), (7, (7,)), (4, (7, 9)), (2, (6, 7, 8, 9)), (1, (14,)), (1,
 UNASKED_LATER = 2  # images of the second scheme not asked for the mouth
 BATCH = 32  # faces painted at once: small enough for the processor's cache
 THREADS = 8  # at most: each holds dozens of pictures per face while it paints
+ZOOM = 2  # of a sheet to look at
 
 
 def _batch(seed, kind, index, later):
@@ -119,17 +123,9 @@ def lookup(rows=TEST_ROWS, seed=42):
 
 
 def _write(path, header, lines):
-    """Writes a CSV whole or not at all; its lines end as Kaggle's do."""
-    handle, part = tempfile.mkstemp(dir=os.path.dirname(path) or ".", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", newline="") as out:
-            out.write(header + "\r\n")
-            out.writelines(line + "\r\n" for line in lines)
-        os.chmod(part, 0o644)
-        os.replace(part, path)
-    except BaseException:
-        os.unlink(part)
-        raise
+    """Write a CSV whole or not at all; its lines end as Kaggle's do."""
+    files.write_whole(path, lambda file: file.writelines(
+        f"{line}\r\n".encode() for line in itertools.chain([header], lines)))
 
 
 def _pixels(image):
@@ -142,14 +138,13 @@ def _number(value):
 
 
 def write_csvs(folder, rows=ROWS, seed=42):
-    """Writes training.csv, test.csv and IdLookupTable.csv into folder. Returns their paths.
+    """Write training.csv, test.csv and IdLookupTable.csv into folder.  Returns their paths.
 
-    Raises FileExistsError where one is there: it may be Kaggle's.
+    Raises Problem where one is there: it may be Kaggle's.
     """
-    os.makedirs(folder, exist_ok=True)
     paths = [os.path.join(folder, name) for name in ("training.csv", "test.csv", "IdLookupTable.csv")]
     for path in filter(os.path.lexists, paths):
-        raise FileExistsError(f"{path} is there already; name another folder")
+        raise Problem(f"{path}: is there already; name another folder")
     images, points = training(rows, seed)
     _write(paths[0], ",".join([*COLUMNS, "Image"]),
            (",".join([_number(v) for v in p] + [_pixels(image)]) for image, p in zip(images, points)))
@@ -160,18 +155,23 @@ def write_csvs(folder, rows=ROWS, seed=42):
     return paths
 
 
-def write_sheet(path, seed=42, marks=False, across=10, down=6, zoom=2):
-    """Saves across x down faces as one PNG, enlarged `zoom` times, the keypoints marked if asked."""
-    from PIL import Image, ImageDraw
+def write_sheet(path, seed=42, marks=False, across=10, down=6):
+    """Save across x down faces as one PNG, enlarged ZOOM times, the keypoints marked if asked.
+
+    Raises Problem where a file is there.
+    """
+    if os.path.lexists(path):
+        raise Problem(f"{path}: is there already; name another file")
     images, points = draw(across * down, seed)
-    points = points[:, :len(COLUMNS)]
     rows = images.reshape(down, across, SIZE, SIZE).transpose(0, 2, 1, 3).reshape(down * SIZE, across * SIZE)
-    sheet = Image.fromarray(rows).resize((across * SIZE * zoom, down * SIZE * zoom), Image.BICUBIC).convert("RGB")
+    sheet = Image.fromarray(rows).resize((across * SIZE * ZOOM, down * SIZE * ZOOM), Image.BICUBIC).convert("RGB")
     pen = ImageDraw.Draw(sheet)
-    for i, face in enumerate(points.reshape(-1, 15, 2) if marks else ()):
-        for x, y in (face + (i % across * SIZE, i // across * SIZE)) * zoom:
+    for i, face in enumerate(points.reshape(len(points), -1, 2)[:, :len(KEYPOINTS)] if marks else ()):
+        for x, y in (face + (i % across * SIZE, i // across * SIZE)) * ZOOM:
             pen.ellipse((x - 2, y - 2, x + 2, y + 2), fill=(255, 60, 60))
-    sheet.save(path)
+    png = io.BytesIO()
+    sheet.save(png, "PNG")
+    files.write_bytes(path, png.getvalue())
 
 
 def main(arguments=None):
@@ -190,12 +190,10 @@ def main(arguments=None):
         if options.folder:
             print("\n".join("wrote " + path for path in write_csvs(options.folder, options.rows, options.seed)))
         if options.sheet:
-            if os.path.lexists(options.sheet):
-                raise FileExistsError(f"{options.sheet} is there already; name another file")
             write_sheet(options.sheet, options.seed, options.points)
             print("wrote " + options.sheet)
-    except OSError as error:
-        parser.error(f"cannot write: {error}")
+    except Problem as problem:
+        parser.error(str(problem))
     return 0
 
 

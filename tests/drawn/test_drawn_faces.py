@@ -10,6 +10,7 @@ import pandas
 import pytest
 from threadpoolctl import threadpool_limits
 
+from fkp import Problem
 from fkp.drawn import draw, face_model, face_shapes
 from fkp.drawn.face_light import finer
 from fkp.drawn.face_parts import paint
@@ -281,9 +282,9 @@ def test_a_broken_write_leaves_the_old_file(faces, tmp_path):
 
     def lines():
         yield "1,2"
-        raise OSError("disk full")
+        raise OSError(28, "disk full")
 
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(Problem, match="test.csv: cannot be written .disk full.; the file from before is untouched"):
         faces._write(str(path), "ImageId,Image", lines())
     assert path.read_text() == "old" and os.listdir(tmp_path) == ["test.csv"]
 

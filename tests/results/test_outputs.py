@@ -94,7 +94,7 @@ def test_drawn_csvs_do_not_replace_kaggle_s(tmp_path, capsys):
     (tmp_path / "test.csv").write_text("Kaggle's")
     with pytest.raises(SystemExit) as ended:
         draw.main([str(tmp_path), "--rows", "1"])
-    assert ended.value.code == 2 and "test.csv is there already; name another folder" in capsys.readouterr().err
+    assert ended.value.code == 2 and "test.csv: is there already; name another folder" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["test.csv"]
     with pytest.raises(SystemExit):
         draw.main(["--sheet", str(tmp_path / "test.csv")])
