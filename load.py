@@ -3,6 +3,8 @@
     X, y = load()                      # complete rows: X (2140, 9216), y (2140, 30)
     X, y = load2d(cols=EYE_COLUMNS)    # rows that have these labels: X (n, 1, 96, 96)
     X, _ = load2d(test=True)           # Kaggle's 1,783 test faces, in their order
+    what = lesson("LE", seen, faces)   # what net 5's specialist for the left eye learns
+    X, at = crop_group(images, seen, "LE", 38)   # and what it sees: X (n, 1, 38, 38)
 
 The files are Kaggle's own: training.csv, test.csv and IdLookupTable.csv in
 `data/`.  Without them the faces are drawn (fkp/drawn/draw.py).
@@ -13,16 +15,17 @@ fkp/keypoints.py, fkp/faces.py, fkp/pictures/preprocess.py and fkp/pictures/crop
 """
 from pathlib import Path
 
-from fkp import Problem  # first: from here on a script's errors end in one line
-import theano_onednn  # noqa: I001  before NumPy, whose BLAS reads its settings, and before Theano
+from fkp import endings  # noqa: F401  first: whatever fails from here on ends a script with one line
+import theano_onednn  # noqa: F401, I001  before NumPy, whose BLAS reads its settings, and before Theano
 from fkp import models
-from fkp.pictures.crops import corner, crop, from_crop, middle, to_crop, windows
+from fkp.pictures.crops import corner, crop, crop_group, from_crop, middle, to_crop, windows
 from fkp.faces import (Faces, FirstRows, is_drawn, read_faces, read_groups, read_lookup, row_order, select, split_for,
                        validation_rows)
 from fkp.keypoints import (ALL_COLUMNS, AREA, COLUMNS, FOUR, FULL, GROUPS, HALF, KEYPOINTS, SCHEMES, SIZE,
                            columns, group_centres, mirror, mirror_name, mirror_order, pixels, scale, split_schemes,
                            unscale)
 from fkp.pictures.preprocess import PREPROCESS, PixelBatchIterator, as_batch, preprocessed
+from fkp.training.lessons import lesson
 
 faces, lookup = read_faces, read_lookup  # load.faces() reads better than load.read_faces()
 
@@ -60,29 +63,6 @@ def arrays2d(*args, **kwargs):
 def in_2d(X, y):
     """Rows of pixels as pictures."""
     return X.reshape(-1, 1, SIZE, SIZE), y
-
-
-def load_specialist_train(group, preprocess="equalise", data=None, rows=None):
-    """Faces and labels for the specialist `group`, a key of GROUPS.
-
-    Returns X (n, 96, 96) whole faces, since the crop moves from batch to batch,
-    y (n, 2k) in pixels with NaN where a label is missing, and the rows' index
-    (n,) in the file.  Only rows with none of the group's labels are dropped.
-    """
-    if group not in GROUPS:
-        raise Problem("group: %r is unknown; choose one of %s" % (group, ", ".join(GROUPS)))
-    faces = read_faces(False, data, rows)
-    keep, y = select(faces, columns(GROUPS[group]), all_rows=True)
-    return preprocessed(faces.images[keep], preprocess), y, keep
-
-
-def load_specialist_test(images, points, group, win):
-    """Crops (n, 1, win, win) around the group as the level before found it, and their centres (n, 2).
-
-    images (n, 96, 96); points (n, 30) or (n, 34), that level's answer in pixels, as COLUMNS or ALL_COLUMNS.
-    """
-    crops, centres = crop(images, group_centres(points, group), win)
-    return crops[:, None], centres
 
 
 def open_net(path):

@@ -1,19 +1,17 @@
 """Net 1: one hidden layer, trained once per preprocessing method: which is best?
 
-    python net1.py                 # 4 methods, 400 epochs each
+    python net1.py                 # 4 methods, 400 epochs each: a minute
     python test3.py net1           # its loss history
 
 9,216 pixels go to 100 hidden units and 30 coordinates, as in Daniel Nouri's
 2014 tutorial.  The pixels are prepared in four ways (see PREPROCESS in
 load.py), each into models/net1-METHOD.npz; the best becomes models/net1.npz.
 """
-import dataclasses
-
 import load  # first: prepares Theano
-from fkp import cli, files
+from fkp import cli, files, greeting
+from fkp.run import Run
 from fkp.training import keep
 from fkp.training.best import best_epoch
-from fkp.run import Run
 from fkp.training.session import Session
 
 from lasagne import layers
@@ -50,32 +48,29 @@ def build(epochs=EPOCHS, seed=cli.SEED):
 
 
 def train(path, run, faces, args):
-    """Train one net on faces prepared by the run's method.  Returns its history."""
-    print("\n--- %s: %s" % (run.preprocess, load.PREPROCESS[run.preprocess].__doc__.split("\n")[0]))
+    """Train one net on faces prepared by the run's method, into the file `path`.  Returns its best epoch's row."""
+    print(f"\n--- {run.preprocess}: {load.PREPROCESS[run.preprocess].__doc__.splitlines()[0]}")
     X, y = load.arrays(faces, preprocess=run.preprocess)
-    net = build(**run.build)
+    net = build(args.epochs, args.seed)
+    net.train_split = load.split_for(faces)
     if run.preprocess != next(iter(load.PREPROCESS)):
         net.on_training_started = []  # one table of layers says it for all
-    net.train_split = load.split_for(faces)
-    with Session(path, run, args.resume, args.force) as session:
-        net = session.fit(net, X, y)
-        session.save(net)
-    return net.train_history_
+    net = Session(path, run, args.resume, args.force).train(net, X, y)
+    return best_epoch(net.train_history_)
 
 
-def main():
-    p = cli.parser(__doc__, *cli.TRAINING)
-    p.set_defaults(epochs=EPOCHS)
-    args = p.parse_args()
-    faces = load.faces(data=args.data, rows=args.rows, groups=args.groups)
-    cli.greet(args, faces)
+def main(arguments=()):
+    args = cli.training(__doc__, EPOCHS).parse_args(arguments)
+    faces = greeting.faces_asked_for(args)
+
+    # A net per method, all on the same faces.  A Run is what decides how a net turns out: it stands in the model file.
     asked = Run.asked("net1", args, faces.origin)
-    runs = {args.models / ("net1-%s.npz" % method): dataclasses.replace(asked, preprocess=method)
-            for method in load.PREPROCESS}
+    runs = {args.models / f"net1-{method}.npz": asked.prepared_by(method) for method in load.PREPROCESS}
     best_of_all = args.models / "net1.npz"
-    kept = {**runs, best_of_all: dataclasses.replace(asked, preprocess=None)}
-    with keep.folder(args.models, kept, args.resume, args.force):
-        best = {path: best_epoch(train(path, run, faces, args)) for path, run in runs.items()}
+
+    # In the models folder nothing is replaced that was trained with other settings; so all is looked at before we train.
+    with keep.folder(args.models, {**runs, best_of_all: asked.prepared_by(None)}, args.resume, args.force):
+        best = {path: train(path, run, faces, args) for path, run in runs.items()}
         ranking = sorted(best, key=lambda path: best[path]["valid_loss"])
         files.copy_npz(ranking[0], best_of_all)
     print_ranking({runs[path].preprocess: best[path] for path in ranking})
@@ -83,10 +78,10 @@ def main():
 
 def print_ranking(best):
     """best: {method: its best epoch}, best first."""
-    print("\n%-12s  %10s  %7s  %5s" % ("method", "valid loss", "pixels", "epoch"))
+    print(f"\n{'method':12}  {'valid loss':>10}  {'pixels':>7}  {'epoch':>5}")
     for method, row in best.items():
         loss = row["valid_loss"]
-        print("%-12s  %10.5f  %7.2f  %5d" % (method, loss, load.pixels(loss), row["epoch"]))
+        print(f"{method:12}  {loss:10.5f}  {load.pixels(loss):7.2f}  {row['epoch']:5}")
 
 
 if __name__ == "__main__":

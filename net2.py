@@ -1,6 +1,6 @@
 """Net 2: net 1, and half of each batch is mirrored.
 
-    python net2.py                 # 1,000 epochs
+    python net2.py                 # 1,000 epochs: a minute
 
 A mirrored face is a face: its picture is reversed, its x coordinates change
 sign, and left and right labels swap.  This doubles what the net can learn
@@ -8,9 +8,8 @@ from, and costs nothing to store.  New here: FlipBatchIterator.
 """
 import load  # first: prepares Theano
 import net1
-from fkp import cli
-from fkp.run import Run
-from fkp.training.session import one_net
+from fkp import cli, greeting
+from fkp.training.session import train
 
 EPOCHS = 1000
 
@@ -42,19 +41,20 @@ def build(epochs=EPOCHS, seed=cli.SEED):
     return net
 
 
-def main():
-    p = cli.parser(__doc__, *cli.TRAINING)
-    p.set_defaults(epochs=EPOCHS)
-    args = p.parse_args()
-    faces = load.faces(data=args.data, rows=args.rows, groups=args.groups)
-    cli.greet(args, faces)
+def main(arguments=()):
+    # The command line, and the faces that it asks for.
+    args = cli.training(__doc__, EPOCHS).parse_args(arguments)
+    faces = greeting.faces_asked_for(args)
+
+    # X (2140, 9216), grey levels; y (2140, 30), coordinates in [-1, 1]: the faces with all labels, in a random order.
     X, y = load.arrays(faces)
-    run = Run.asked("net2", args, faces.origin)
-    net = build(**run.build)
+
+    # The net.  The first fifth of the faces validates it after every epoch; it learns from the others.
+    net = build(args.epochs, args.seed)
     net.train_split = load.split_for(faces)
-    with one_net(run, args) as session:
-        net = session.fit(net, X, y)
-        session.save(net)
+
+    # A line per epoch; then the weights of the best epoch are in models/net2.npz.
+    train(net, X, y, "net2", args, faces)
 
 
 if __name__ == "__main__":

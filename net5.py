@@ -1,8 +1,8 @@
 """Net 5: a cascade.  Specialists for left eye, right eye, nose and mouth look again, closer.
 
-    python net4.py && python net5.py   # 8 nets, up to 1,000 epochs each
+    python net4.py && python net5.py   # 8 nets, up to 1,000 epochs each: hours
     python net5.py --augment --tuned   # better and sooner: see net4.py
-    python net5.py --heatmaps --augment --epochs 20   # best: see net4.py
+    python net4.py --heatmaps && python net5.py --heatmaps   # best: an hour
 
 Level 1 is net 4 on the whole face.  Level 2 cuts a 38 x 38 crop around where
 level 1 sees each group of keypoints and corrects them; level 3 does so again
@@ -14,30 +14,27 @@ here: CropBatchIterator, which shifts each training crop by an error that the
 level before really made.  (A crop centred on the truth teaches a specialist to
 answer "nothing to correct".)
 """
+import argparse
 import dataclasses
 
 import load  # first: prepares Theano
 import net4
-from fkp.pictures import augment as augmentation
-from fkp import Problem, cli, files, workers
-import theano_onednn
+from fkp import Problem, cli, files, greeting, maps, workers
 from fkp.looking import cascade
-from fkp.results import figures, submission
 from fkp.looking.cascade import LEVELS, WITH_MAPS
-from fkp.training import lessons
-from fkp.results import report
-from fkp.layers import SoftArgmaxLayer
-from theano_onednn.layers import UpscaleLayer
-from fkp.training import keep
+from fkp.pictures import augment as augmentation
+from fkp.results import figures, report, submission
 from fkp.run import Run
+from fkp.training import keep, lessons
 from fkp.training.session import Session
-from net4 import Published, convolution, convolutions, heatmaps_schedule, masked_squared_error, schedule
+from net4 import EarlyStopping, Published, RestoreBestWeights, masked_squared_error, schedule
 
 import numpy as np
 from lasagne import init, layers
 from nolearn.lasagne import NeuralNet
 
 EPOCHS = 1000
+PUBLISHED = dict(epochs=EPOCHS, augment=False, precision="float32")
 
 
 class Tuned(net4.Tuned):
@@ -49,7 +46,7 @@ class Tuned(net4.Tuned):
 class CropBatchIterator(load.PixelBatchIterator):
     """Cuts a specialist's crops out of whole faces, batch by batch.
 
-    X is (n, 96, 96); y is a `lessons.Lesson`'s.
+    X is (n, 96, 96); y is that of a Lesson, see `load.lesson`.
 
     With `errors` (m, 2), in pixels, half of each batch is mirrored, so that
     right eyes teach the left one too, and every crop is off the true centre by
@@ -63,7 +60,7 @@ class CropBatchIterator(load.PixelBatchIterator):
         self.win, self.errors, self.augment = win, errors, augment
 
     def transform(self, Xb, yb):
-        if yb is None:  # crops already, from load_specialist_test
+        if yb is None:  # crops already: see load.crop_group
             return super().transform(Xb, yb)
         yb = yb.reshape(-1)  # nolearn makes a column of it
         if self.errors is None:
@@ -106,10 +103,14 @@ def build(group="LE", win=38, epochs=EPOCHS, seed=cli.SEED, augment=False, tuned
     """
     sides = (WITH_MAPS if heatmaps else LEVELS).values()
     if group not in load.GROUPS or win not in sides:
-        raise Problem("there is no specialist %s-%s; groups are %s, crops %s"
-                      % (group, win, ", ".join(load.GROUPS), ", ".join(map(str, sides))))
+        raise Problem(f"there is no specialist {group}-{win}; groups are {', '.join(load.GROUPS)}, "
+                      f"crops {', '.join(map(str, sides))}")
     if heatmaps:
-        return build_heatmaps(group, win, epochs, seed, augment, errors)
+        return maps.crop_net(
+            len(load.GROUPS[group]), win, epochs, [EarlyStopping()], on_training_finished=[RestoreBestWeights()],
+            objective_loss_function=masked_squared_error,
+            batch_iterator_train=CropBatchIterator(maps.BATCH, win, errors, seed, augment, maps.GREY),
+            batch_iterator_test=CropBatchIterator(128, win, grey=maps.GREY))
     settings = Tuned if tuned else Published
     return NeuralNet(
         layers=[
@@ -140,35 +141,6 @@ def build(group="LE", win=38, epochs=EPOCHS, seed=cli.SEED, augment=False, tuned
     )
 
 
-# The convolutions of a specialist with maps, by the side of what they see, and their filters.
-FILTERS = {"48": 24, "24": 48, "24b": 48, "12": 96, "12b": 96, "up24": 48}
-
-
-def build_heatmaps(group, win, epochs, seed, augment, errors):
-    """The untrained specialist that answers with a map per keypoint; arguments as for `build`."""
-    return NeuralNet(
-        layers=[
-            ("input", layers.InputLayer),                                                   # (n, 1, 48, 48)
-            *convolution("48"), ("pool24", layers.MaxPool2DLayer),                          # (n, 24, 24, 24)
-            *convolution("24"), *convolution("24b"), ("pool12", layers.MaxPool2DLayer),     # (n, 48, 12, 12)
-            *convolution("12"), *convolution("12b"), ("to24", UpscaleLayer),                # (n, 96, 24, 24)
-            ("with24", layers.ConcatLayer), *convolution("up24"),                           # (n, 48, 24, 24)
-            ("maps", layers.Conv2DLayer),                                                   # (n, 5, 24, 24)
-            ("output", SoftArgmaxLayer),
-        ],
-        input_shape=(None, 1, win, win),
-        **convolutions(FILTERS),
-        pool24_pool_size=(2, 2), pool12_pool_size=(2, 2),
-        with24_incomings=["to24", "relu24b"],
-        maps_num_filters=len(load.GROUPS[group]), maps_filter_size=(1, 1), maps_nonlinearity=None,
-
-        objective_loss_function=masked_squared_error,
-        batch_iterator_train=CropBatchIterator(64, win, errors, seed, augment, grey=0.5),
-        batch_iterator_test=CropBatchIterator(128, win, grey=0.5),
-        **heatmaps_schedule(epochs),
-    )
-
-
 def levels_of(args):
     """{level: side of its crops, in pixels} that the command line asks for."""
     return WITH_MAPS if args.heatmaps else LEVELS
@@ -178,14 +150,15 @@ def run_of(group, level, origin, args):
     """The Run of one specialist, as far as it is known before the level before has answered."""
     run = Run.asked("net5", args, origin, group=group, win=levels_of(args)[level], augment=args.augment,
                     tuned=args.tuned, heatmaps=args.heatmaps)
-    return dataclasses.replace(run, preprocess=args.preprocess)
+    return run.prepared_by(args.preprocess)
 
 
 def task(group, level, seen, faces, images, args):
     """What `train` needs to make one specialist from what the level before saw, `seen` (n, all) in pixels."""
-    lesson = lessons.lesson(group, seen, faces)
-    print("--- level %d, %s: %d faces; level %d misses the centre by %.2f pixels"
-          % (level, group, len(lesson.rows), level - 1, np.sqrt((lesson.errors ** 2).sum(1).mean())))
+    lesson = load.lesson(group, seen, faces)
+    missed = np.sqrt((lesson.errors ** 2).sum(1).mean())
+    print(f"--- level {level}, {group}: {len(lesson.rows)} faces; "
+          f"level {level - 1} misses the centre by {missed:.2f} pixels")
     run = dataclasses.replace(run_of(group, level, faces.origin, args),
                               level_before=files.fingerprint(lesson.y, lesson.errors))
     return {"path": cascade.path(args.models, group, run.build["win"]), "X": images[lesson.rows], "y": lesson.y,
@@ -198,10 +171,7 @@ def train(path, X, y, n_valid, errors, run, resume, force=False, stop=None):
     if run.build["group"] != next(iter(load.GROUPS)) or run.build["win"] not in (LEVELS[2], WITH_MAPS[2]):
         net.on_training_started = []  # one table of layers says it for all
     net.train_split = load.FirstRows(n_valid)
-    with Session(path, run, resume, force, stop) as session:
-        net = session.fit(net, X, y)
-        session.save(net)
-    return net
+    return Session(path, run, resume, force, stop).train(net, X, y)
 
 
 def train_level(level, seen, faces, images, args):
@@ -214,43 +184,63 @@ def train_level(level, seen, faces, images, args):
     return {group: load.open_net(each["path"]) for group, each in zip(load.GROUPS, tasks)}
 
 
-def main():
-    p = cli.parser(__doc__, *cli.TRAINING, "precision", "out", "show")
-    p.add_argument("--augment", action="store_true", help="tilt, scale, shift and relight the faces at random")
+def asked(arguments):
+    """What the command line asks for: besides every net's options those that change these."""
+    p = cli.training(__doc__, None, "precision", "out", "show")
+    p.add_argument("--augment", action=argparse.BooleanOptionalAction,
+                   help="tilt, scale, shift and relight the faces at random")
     p.add_argument("--tuned", action="store_true", help="settings that learn faster: see net4.py")
-    p.add_argument("--heatmaps", action="store_true", help="a map per keypoint instead of dense layers: one level, "
-                   "which sees %d x %d pixels" % (WITH_MAPS[2], WITH_MAPS[2]))
+    p.add_argument("--heatmaps", action="store_true", help=f"a map per keypoint instead of dense layers: one level, which "
+                   f"sees {WITH_MAPS[2]} x {WITH_MAPS[2]} pixels, and unless told otherwise {maps.EPOCHS[2]} epochs, "
+                   "augmented faces, bfloat16 where the processor has it")
     p.add_argument("--jobs", metavar="N", type=cli.count, default=1,
                    help="train N specialists side by side (default: 1)")
     p.add_argument("--scheduler", metavar="ADDRESS", help="train them on the workers of this Dask scheduler")
-    p.set_defaults(epochs=EPOCHS)
-    args = p.parse_args()
+    p.set_defaults(precision=None)
+    args = p.parse_args(arguments)
     if args.heatmaps and args.tuned:
         p.error("argument --heatmaps: has no dense layers, so --tuned does not go with it")
-    figures.use_display(args.show)
-    theano_onednn.set_precision(args.precision)
-    faces = load.faces(data=args.data, rows=args.rows, groups=args.groups)
-    cli.greet(args, faces)
+    return cli.filled(args, maps.recipe(2) if args.heatmaps else PUBLISHED)
+
+
+def open_level1(args, faces):
+    """The cascade as far as it is trained: net 4, on the same faces.  Raises Problem where it cannot be added to."""
     levels = cascade.open_level1(args.models, faces.origin)
-    sides = levels.sides = levels_of(args)
-    if cascade.sides(args.models) not in (sides, LEVELS):
-        raise Problem("%s: holds specialists with maps, which the other scripts would show instead of those without; "
-                      "add --heatmaps, or choose another folder with --models" % args.models)
+    levels.sides = levels_of(args)
+    if cascade.sides(args.models) not in (levels.sides, LEVELS):
+        raise Problem(f"{args.models}: holds specialists with maps, which the other scripts would show instead of those "
+                      "without; add --heatmaps, or choose another folder with --models")
+    report.best_rule(args.models, levels.sides)  # another's file in the place of ours is better named now than later
+    return levels
+
+
+def main(arguments=()):
+    args = asked(arguments)
+    figures.use_display(args.show)
+    faces = greeting.faces_asked_for(args)
+    if args.heatmaps:
+        print(maps.recipe_in_words(args))
+    questions = submission.questions(args.data)  # a bad file is better named now than after the training
+
+    # Level 1 looks at the whole faces: points (n, 34), in pixels.
+    levels = open_level1(args, faces)
     args.preprocess = levels.preprocess
-    asked = submission.questions(args.data)  # a bad file is better named now than after the training
-    report.best_rule(args.models, sides)     # as is another's file in the place of ours
     images = load.preprocessed(faces.images, args.preprocess)
     points = levels.predict(images)
+
+    # Each further level has a net per group of keypoints, and learns from where the level before looked.
     runs = {cascade.path(args.models, group, win): run_of(group, level, faces.origin, args)
-            for level, win in sides.items() for group in load.GROUPS}
+            for level, win in levels.sides.items() for group in load.GROUPS}
     with keep.folder(args.models, runs, args.resume, args.force):
-        for level, win in sides.items():
+        for level, win in levels.sides.items():
             nets = levels.specialists[level] = train_level(level, points[level - 1], faces, images, args)
             points[level] = cascade.closer_points(nets, images, points[level - 1], win)
+
+    # Which levels, averaged, err least on faces that no net was trained on?  They answer Kaggle's test faces.
     report.write_rules(args.models, report.print_errors(points, faces))
     rule = report.best_rule(args.models, points)
     figures.save(report.picture(points, rule, faces), args.out / "net5.png", args.show)
-    submission.answer(asked, levels, rule, args.out / "submission-net5.csv", faces)
+    submission.answer(questions, levels, rule, args.out / "submission-net5.csv", faces)
 
 
 if __name__ == "__main__":

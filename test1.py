@@ -8,7 +8,7 @@ of the whole cascade.  Saves test1.png and submission.csv.
 """
 import load  # first: prepares Theano
 from fkp.looking import cascade
-from fkp import cli
+from fkp import cli, greeting
 from fkp.results import figures, submission
 from fkp.results import report
 
@@ -18,18 +18,18 @@ LEVELS = [2]
 N_FACES = 8
 
 
-def main():
+def main(arguments=()):
     p = cli.parser(__doc__, "data", "models", "seed", "out", "show")
-    args = p.parse_args()
+    args = p.parse_args(arguments)
     figures.use_display(args.show)
-    args.models = cli.nets_to_show(args.models)
+    args.models = greeting.nets_to_show(args.models)
     asked = faces, _ = submission.questions(args.data)
-    cli.greet(args, faces)
+    greeting.greet(args, faces)
     levels = cascade.Cascade(args.models)
     specialists = [cascade.path(args.models, group, levels.sides[level]) for level in LEVELS for group in load.GROUPS]
     if any(path.exists() for path in specialists):
         levels.add_specialists(LEVELS)
-    cli.warn_if_foreign(levels.face_net.run_, faces.origin)
+    greeting.warn_if_foreign(levels.face_net.run_, faces.origin)
     rule = report.best_rule(args.models, [1, *levels.specialists])
     points = submission.answer(asked, levels, rule, args.out / "submission.csv",
                                submission.training_faces(args.data))

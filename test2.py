@@ -19,13 +19,13 @@ import os
 from pathlib import Path
 
 import load  # first: prepares Theano
-from fkp import Problem, cli, files, nets
+from fkp import Problem, cli, files, greeting
 from fkp.looking import answers, cascade, photo
 from fkp.results import figures
 from fkp.results import report
 from fkp.faces import describe
 from fkp.keypoints import rms, turned
-from fkp.models import named
+from fkp.models import named, scripts
 
 import numpy as np
 
@@ -47,37 +47,37 @@ def predictor(name, models):
 
 def best_there_is(models):
     """The name of the most advanced trained net.  Raises Problem if there is none."""
-    for name in nets.names():
+    for name in scripts():
         if (models / (name + ".npz")).exists() or name == "net5" and cascade.is_complete(models):
             return name
     raise Problem("%s: holds no trained net; train one first: python net1.py" % models)
 
 
-def main():
+def main(arguments=()):
     p = cli.parser(__doc__, "data", "models", "rows", "groups", "seed", "out", "show")
     p.add_argument("nets", nargs="*", metavar="NET", help="net1, net2, ... or another model's name such as net1-plain")
     p.add_argument("--image", metavar="PHOTO", type=cli.path, help="predict on this picture instead")
     p.add_argument("--box", metavar="X,Y,W,H", type=box, help="where the face is on it, in pixels")
     p.set_defaults(out=None)
-    args = p.parse_args()
+    args = p.parse_args(arguments)
     args.nets = [named(args.models, name)[0] for name in args.nets]
     if args.box and not args.image:
         p.error("argument --box: goes with --image")
     if args.image and len(args.nets) > 1:
         p.error("argument --image: takes one net")
     figures.use_display(args.show)
-    args.models = cli.nets_to_show(args.models)
+    args.models = greeting.nets_to_show(args.models)
     args.out = args.out or (args.image.parent if args.image else Path("."))
     name, *others = args.nets or [best_there_is(args.models)]
     if args.image:
         return show_photo(name, args)
     faces = load.faces(data=args.data, rows=args.rows, groups=args.groups)
-    cli.greet(args, faces)
+    greeting.greet(args, faces)
     random = np.random.RandomState(args.seed)
     if others:
         return compare(args.nets, faces, random, args)
     predict, run = predictor(name, args.models)
-    cli.warn_if_foreign(run, faces.origin)
+    greeting.warn_if_foreign(run, faces.origin)
     show_test_faces(name, predict, run.preprocess, random, args)
     show_validation(name, predict, run.preprocess, faces, random, args)
 
@@ -137,7 +137,7 @@ def compare(names, faces, random, args):
     answers = {}
     for name in names:
         predict, run = predictor(name, args.models)
-        cli.warn_if_foreign(run, faces.origin)
+        greeting.warn_if_foreign(run, faces.origin)
         images, answers[name], truth = on_validation_faces(predict, run.preprocess, faces)
     chosen = choose(truth, random)
     full = slice(0, len(load.COLUMNS))

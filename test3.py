@@ -8,7 +8,7 @@ A net that is being trained is shown as far as its last checkpoint.  Saves
 test3.png.
 """
 import load  # first: prepares Theano
-from fkp import Problem, cli, models
+from fkp import Problem, cli, greeting, models
 from fkp.results import figures
 from fkp.training.best import best_epoch
 from fkp.training.checkpoint import checkpoint_path
@@ -17,13 +17,13 @@ from fkp.training.progress import duration
 SECONDS = 30  # between two looks with --watch; checkpoints are not written more often
 
 
-def main():
+def main(arguments=()):
     p = cli.parser(__doc__, "models", "out", "show")
     p.add_argument("nets", nargs="*", metavar="NET", help="names of model files, such as net3 or net5-LE-38")
     p.add_argument("--watch", action="store_true", help="look again every %d seconds, until Ctrl-C" % SECONDS)
-    args = p.parse_args()
+    args = p.parse_args(arguments)
     figures.use_display(args.show)
-    args.models = cli.nets_to_show(args.models)
+    args.models = greeting.nets_to_show(args.models)
     while True:
         histories = dict(history_of(args.models, name) for name in args.nets or trained(args.models))
         print_table(histories)

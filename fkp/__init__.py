@@ -1,4 +1,4 @@
-"""What the numbered scripts share: command line, training, figures, backend."""
+"""What the numbered scripts share: command line, faces, training, results."""
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent   # of the scripts, data/ and models/
@@ -14,8 +14,3 @@ class Problem(Exception):
     def __str__(self):
         """What a hostile file smuggled in cannot steer the terminal."""
         return "".join(c if c.isprintable() else repr(c)[1:-1] for c in super().__str__())
-
-
-from . import endings
-
-endings.watch_imports()

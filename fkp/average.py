@@ -35,12 +35,12 @@ def read(path):
     return values[:, 0].astype(int), values[:, 1]
 
 
-def main():
+def main(arguments=()):
     p = cli.parser(__doc__)
     p.add_argument("submissions", metavar="CSV", nargs="+", type=cli.path, help="submissions to average")
     p.add_argument("--out", metavar="CSV", type=cli.path, default=Path("submission.csv"),
                    help="where the mean goes (default: submission.csv)")
-    args = p.parse_args()
+    args = p.parse_args(arguments)
     found = [read(path) for path in args.submissions]
     row_ids = found[0][0]
     for path, (others, _) in zip(args.submissions, found):

@@ -7,10 +7,8 @@ import sys
 import textwrap
 from pathlib import Path
 
-from fkp import ROOT, endings
-import theano_onednn
+from fkp import ROOT, Problem, endings
 from fkp.endings import Terminated
-from fkp.keypoints import never_labelled
 
 SEED = 42
 MODELS = ROOT / "models"
@@ -26,7 +24,7 @@ class Help(argparse.RawDescriptionHelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """One clear line for a wrong option, instead of usage and error."""
+    """Raises Problem for a wrong option: one clear line, instead of usage and error."""
 
     def __init__(self, doc, **kwargs):
         super().__init__(description=doc, allow_abbrev=False, formatter_class=Help, **kwargs)
@@ -41,7 +39,7 @@ class Parser(argparse.ArgumentParser):
         return super().parse_known_args(words, namespace)
 
     def error(self, message):
-        self.exit(2, "%s: %s (see --help)\n" % (self.prog, message))
+        raise Problem(f"{message} (see --help)")
 
 
 def parser(doc, *names):
@@ -53,19 +51,26 @@ def parser(doc, *names):
     return p
 
 
+def training(doc, epochs, *names):
+    """The parser of a script that trains for so many `epochs`: TRAINING's options, and those in `names`."""
+    p = parser(doc, *TRAINING, *names)
+    p.set_defaults(epochs=epochs)
+    return p
+
+
 def path(text):
     """A path; `~` is the home folder also where the shell left it, as in `--data=~/faces`."""
     try:
         return Path(text).expanduser()
     except RuntimeError:
-        raise argparse.ArgumentTypeError("%r begins with no user's name" % text) from None
+        raise argparse.ArgumentTypeError(f"{text!r} begins with no user's name") from None
 
 
 def folder(text):
     """A folder that is there, or can be made."""
     found = path(text)
     if not nearest(found).is_dir():
-        raise argparse.ArgumentTypeError("%s is a file; name a folder" % nearest(found))
+        raise argparse.ArgumentTypeError(f"{nearest(found)} is a file; name a folder")
     return found
 
 
@@ -73,13 +78,19 @@ def writable(text):
     """A folder to write into: better refused now than after hours of training."""
     found = folder(text)
     if not os.access(nearest(found), os.W_OK):
-        raise argparse.ArgumentTypeError("%s cannot be written; choose another folder" % nearest(found))
+        raise argparse.ArgumentTypeError(f"{nearest(found)} cannot be written; choose another folder")
     return found
 
 
 def nearest(found):
     """The path, or the folder above it that is there."""
     return next(each for each in (found, *found.absolute().parents) if os.path.lexists(each))
+
+
+def filled(args, settings):
+    """The options, with `settings` ({option: value}) for those that the command line leaves open (None)."""
+    asked = {name: value for name, value in vars(args).items() if value is not None}
+    return argparse.Namespace(**{**vars(args), **settings, **asked})
 
 
 def count(text):
@@ -89,7 +100,7 @@ def count(text):
     except ValueError:
         value = 0
     if value < 1:
-        raise argparse.ArgumentTypeError("%r is no whole number of 1 or more" % text)
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of 1 or more")
     return value
 
 
@@ -100,7 +111,7 @@ def seed(text):
     except ValueError:
         value = -1
     if not 0 <= value < 2 ** 32:
-        raise argparse.ArgumentTypeError("%r is no whole number from 0 to 4294967295" % text)
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 to 4294967295")
     return value
 
 
@@ -131,44 +142,14 @@ TRAINING = ("data", "models", "epochs", "seed", "rows", "groups", "resume", "for
 
 
 def run(main):
-    """Call `main()` and end the process with 0, 2 (a Problem), 130 (Ctrl-C) or 143 (SIGTERM): see `endings`."""
+    """Call `main` with the command line's words; end with 0, 2 (a Problem), 130 (Ctrl-C) or 143 (SIGTERM)."""
     def terminate(number, frame):
         raise Terminated
     signal.signal(signal.SIGTERM, terminate)
     try:
-        main()
+        main(sys.argv[1:])
         sys.stdout.flush()
         code = 0
     except (Exception, KeyboardInterrupt, Terminated) as error:
         code = endings.end(error)
     sys.exit(code)
-
-
-def greet(args, faces):
-    """The first lines of a script: what computes, and on which faces."""
-    origin = faces.origin
-    print(theano_onednn.describe())
-    if origin["drawn"]:
-        print("No data/training.csv: using drawn sample faces (data/README.md says how to get Kaggle's).")
-    else:
-        print("Faces: %s, %d rows." % (origin["file"], origin["rows"]))
-    is_part = faces.keypoints is not None and args.rows is not None
-    unlabelled = never_labelled(faces.keypoints) if is_part else []
-    if unlabelled:
-        print(f"No label in the first {len(faces.keypoints)} rows: {', '.join(unlabelled)}.")
-    sys.stdout.flush()
-
-
-def nets_to_show(folder):
-    """The models folder; while the usual one holds no net yet, that of the nets which come with the collection."""
-    if folder != MODELS or any(folder.glob("net*.npz")):
-        return folder
-    print("No net trained yet: showing those of models/drawn, trained on drawn faces.")
-    return SHIPPED
-
-
-def warn_if_foreign(run, origin):
-    """Say so where the net of this run meets faces of another kind than it was trained on."""
-    if bool(run.data.get("drawn")) != origin["drawn"]:
-        print("Note: this net was trained on %s faces, and these are %s."
-              % (("drawn", "real") if run.data.get("drawn") else ("real", "drawn")))

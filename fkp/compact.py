@@ -23,10 +23,10 @@ def compact(path):
     files.write_npz(path, arrays)
 
 
-def main():
+def main(arguments=()):
     p = cli.parser(__doc__)
     p.add_argument("folder", metavar="DIR", type=Path, help="folder of trained nets")
-    folder = p.parse_args().folder
+    folder = p.parse_args(arguments).folder
     paths = [path for path in sorted(folder.glob("net*.npz")) if not path.stem.endswith(".checkpoint")]
     if not paths:
         raise Problem("%s: holds no trained net" % folder)

@@ -1,4 +1,8 @@
-"""How a script ends: one line on stderr and an exit code, also where its imports fail.  Runs on any Python."""
+"""How a script ends: one line on stderr and an exit code, also where its imports fail.
+
+Importing this module is enough: what can be run imports it first.  A notebook
+keeps its exceptions.  Runs on any Python.
+"""
 import errno
 import os
 import sys
@@ -16,18 +20,18 @@ def of(error):
     """(exit code, line or None) for what the user can mend or wished for; None for any other exception."""
     name = os.path.basename(sys.argv[0])
     if _is_problem(error):
-        return 2, "%s: %s" % (name, error)
+        return 2, f"{name}: {error}"
     if isinstance(error, KeyboardInterrupt):
         return 130, "Interrupted."
     if isinstance(error, Terminated):
         return 143, "Terminated."
     if isinstance(error, MemoryError):
-        return 2, ("%s: there is not enough memory%s; close other programs, or take fewer rows with --rows"
-                   % (name, " (%s)" % " ".join(str(error).split()) if str(error) else ""))
+        detail = f" ({' '.join(str(error).split())})" if str(error) else ""
+        return 2, f"{name}: there is not enough memory{detail}; close other programs, or take fewer rows with --rows"
     if isinstance(error, BrokenPipeError):  # the reader of our output has gone, as in `... | head`
         return 141, None
     if isinstance(error, OSError) and error.errno in NO_OUTPUT and error.filename is None:
-        return 2, "%s: the output cannot be written (%s); send it elsewhere" % (name, error.strerror)
+        return 2, f"{name}: the output cannot be written ({error.strerror}); send it elsewhere"
     return None
 
 
@@ -63,15 +67,25 @@ def prepare_output():
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-def watch_imports():
-    """Let the scripts of this folder end with one line before their `main` runs; a notebook keeps its exceptions."""
-    script = getattr(sys.modules["__main__"], "__file__", None)
-    if script and os.path.dirname(os.path.abspath(script)) == str(ROOT) and sys.excepthook is sys.__excepthook__:
+def watch():
+    """What fails in a script or a tool of this folder before its `main` runs ends it with one line, too."""
+    if _runs_here() and sys.excepthook is sys.__excepthook__:
         prepare_output()
         sys.excepthook = _end
+
+
+def _runs_here():
+    """Is the program that runs a script here, or a tool in fkp/ or bench/?  Tests and notebooks are not."""
+    program = getattr(sys.modules["__main__"], "__file__", None)
+    folder = os.path.dirname(os.path.realpath(program)) if program else None
+    return folder == str(ROOT) or bool(folder) and folder.startswith(tuple(
+        os.path.join(str(ROOT), tools) for tools in ("fkp", "bench")))
 
 
 def _end(kind, error, traceback):
     if of(error) is None:
         return sys.__excepthook__(kind, error, traceback)
     raise SystemExit(end(error))  # Python ends with this code
+
+
+watch()

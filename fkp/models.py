@@ -1,24 +1,40 @@
 """Model files: a net's parameters, and a header that says how they came about."""
+import contextlib
+import importlib
 import inspect
 import math
 import re
 from pathlib import Path
 
-from fkp import Problem, files, nets
+from fkp import ROOT, Problem, files
 from fkp.pictures.preprocess import PREPROCESS
-from fkp.training import compiling
-from fkp.run import Run  # before Theano: brings the backend
+from fkp.run import Run  # before Theano: prepares it
 
 import numpy as np
 import theano
 from lasagne.init import Initializer
 from lasagne.layers import Conv2DLayer, DenseLayer
 from nolearn.lasagne import base as nolearn_base
+from theano.gof.cmodule import GCC_compiler
+
+ROW = ("epoch", "train_loss", "valid_loss", "dur")   # of a history, at least
+
+
+def scripts():
+    """["net5", "net4", ...], newest first: every netN.py beside load.py that has a `build` is found, not listed."""
+    found = [path for path in ROOT.glob("net*.py") if re.fullmatch(r"net\d+", path.stem)]
+    nets = [path.stem for path in found if re.search(r"^def build\(", path.read_text(encoding="utf-8"), re.M)]
+    return sorted(nets, key=lambda name: int(name[3:]), reverse=True)
+
+
+def module(script):
+    """The script of that name: the one place where something in fkp/ reaches for a script, and only when it runs."""
+    return importlib.import_module(script)
 
 
 def save(path, net, run):
     """Write the parameters (in Lasagne's order), what they come from (a `Run`) and the net's history."""
-    arrays = {"param_%d" % i: p.get_value() for i, p in enumerate(net.get_all_params())}
+    arrays = {f"param_{i}": p.get_value() for i, p in enumerate(net.get_all_params())}
     header = dict(run.to_json(), history=history(net))
     files.write_npz(path, dict(arrays, header=files.text(header)))
 
@@ -36,7 +52,7 @@ def read(path):
     except FileNotFoundError:
         raise missing(path) from None
     header = read_header(arrays, path)
-    params = [arrays["param_%d" % i] for i in range(len(arrays)) if "param_%d" % i in arrays]
+    params = [arrays[f"param_{i}"] for i in range(len(arrays)) if f"param_{i}" in arrays]
     return params, header
 
 
@@ -62,31 +78,26 @@ def named(folder, name):
 
 
 def missing(path):
+    """The Problem that says how to get the model file `path`."""
     script = path.stem.split("-")[0]
-    if script in nets.names():
-        return Problem("%s: not found; train it first: python %s.py" % (path, script))
+    if script in scripts():
+        return Problem(f"{path}: not found; train it first: python {script}.py")
     there = ", ".join(sorted(other.stem for other in path.parent.glob("*.npz") if ".checkpoint" not in other.name))
-    return Problem("%s: not found; %s holds %s" % (path, path.parent, there or "no trained net"))
+    return Problem(f"{path}: not found; {path.parent} holds {there or 'no trained net'}")
 
 
 def read_header(arrays, path):
     """The header among `arrays`, its parts of the right type: `Run.from_json` takes it."""
     if "header" not in arrays:
-        raise Problem("%s: has no header, so it is no model of this collection; move it away and train again" % path)
+        raise Problem(f"{path}: has no header, so it is no model of this collection; move it away and train again")
     header = files.untext(arrays["header"], path)
     for key, kind in (("script", str), ("settings", dict), ("data", dict), ("history", list), ("versions", dict)):
         if not isinstance(header.get(key), kind):
-            raise Problem("%s: its header has no %r; delete it and train again" % (path, key))
-    for row in header["history"]:
-        if not isinstance(row, dict) or not all(is_number(row.get(k)) for k in ROW):
-            raise Problem("%s: its history is damaged; delete it and train again" % path)
-    settings = header["settings"]
-    build, method = settings.get("build", {}), settings.get("preprocess", "equalise")
-    outputs = [header.get(key) or [] for key in ("taught", "validated")]
-    if (not isinstance(build, dict) or not isinstance(build.get("win", 0), int) or not isinstance(method, str)
-            or method not in PREPROCESS or not all(isinstance(header.get(key, {}), dict) for key in ("net", "computed"))
-            or not all(isinstance(each, list) and all(type(one) is bool for one in each) for each in outputs)):
-        raise Problem("%s: its settings are damaged; delete it and train again" % path)
+            raise Problem(f"{path}: its header has no {key!r}; delete it and train again")
+    if not all(isinstance(row, dict) and all(is_number(row.get(key)) for key in ROW) for row in header["history"]):
+        raise Problem(f"{path}: its history is damaged; delete it and train again")
+    if not (settings_are_sound(header["settings"]) and entries_are_sound(header)):
+        raise Problem(f"{path}: its settings are damaged; delete it and train again")
     return header
 
 
@@ -95,7 +106,21 @@ def is_number(value):
     return type(value) in (int, float) and abs(value) < 1e15
 
 
-ROW = ("epoch", "train_loss", "valid_loss", "dur")
+def settings_are_sound(settings):
+    """Can a net be built and shown faces by these settings of a header?"""
+    build, method = settings.get("build", {}), settings.get("preprocess", "equalise")
+    return (isinstance(build, dict) and isinstance(build.get("win", 0), int)
+            and isinstance(method, str) and method in PREPROCESS)
+
+
+def entries_are_sound(header):
+    """Is what an old header need not have of the right type, where it is there?"""
+    tables = [header.get(key, {}) for key in ("net", "computed")]
+    outputs = [header.get(key) or [] for key in ("taught", "validated")]
+    switches = [header.get(key) for key in ("maps", "augmented")]
+    return (all(isinstance(table, dict) for table in tables)
+            and all(isinstance(each, list) and all(type(one) is bool for one in each) for each in outputs)
+            and all(switch is None or type(switch) is bool for switch in switches))
 
 
 def open_net(path):
@@ -105,21 +130,26 @@ def open_net(path):
     own = net.get_all_params()
     shapes = [p.get_value(borrow=True).shape for p in own]
     if [p.shape for p in params] != shapes or any(p.dtype.kind != "f" for p in params):
-        raise Problem("%s: its parameters do not fit %s's layers; delete it and train again"
-                      % (path, header["script"]))
+        raise Problem(f"{path}: its parameters do not fit {header['script']}'s layers; delete it and train again")
     for variable, value in zip(own, params):
         variable.set_value(value.astype(theano.config.floatX))
-    output = nolearn_base.get_output(net._output_layers, None, deterministic=True)
-    net.batch_iterator_test.ndim = len(net.layers_[0].shape)
-    with compiling.announced():
-        net.predict_iter_ = theano.function([net.layers_[0].input_var], output, allow_input_downcast=True)
-    if net.run_.taught is not None and net.layers_["output"].output_shape[-1] != len(net.run_.taught):
-        raise Problem("%s: its settings are damaged (taught); delete it and train again" % path)
-    leave_out(net, net.run_.taught)
+    taught = net.run_.taught
+    if taught is not None and net.layers_["output"].output_shape[-1] != len(taught):
+        raise Problem(f"{path}: its settings are damaged (taught); delete it and train again")
+    compile_prediction(net)
+    mask_untaught(net, taught)
     return net
 
 
-def leave_out(net, taught):
+def compile_prediction(net):
+    """Give an initialised net what `predict` needs; its `initialize` would compile the training as well."""
+    output = nolearn_base.get_output(net._output_layers, None, deterministic=True)
+    net.batch_iterator_test.ndim = len(net.layers_[0].shape)
+    with compiling_announced():
+        net.predict_iter_ = theano.function([net.layers_[0].input_var], output, allow_input_downcast=True)
+
+
+def mask_untaught(net, taught):
     """From now on the net answers NaN where no label taught it: `taught` (k,) bool, or None for all."""
     if taught is None or all(taught):
         return
@@ -127,38 +157,59 @@ def leave_out(net, taught):
     net.predict_iter_ = lambda *inputs, **named: np.where(taught, answer(*inputs, **named), np.float32(np.nan))
 
 
+@contextlib.contextmanager
+def compiling_announced():
+    """Within this block the first call of the C++ compiler prints a line: where nothing is compiled yet, it takes time."""
+    original = GCC_compiler.__dict__["compile_str"]
+
+    def announce(*args, **kwargs):
+        GCC_compiler.compile_str = original
+        print("Compiling, once ...", flush=True)
+        return GCC_compiler.compile_str(*args, **kwargs)
+    GCC_compiler.compile_str = staticmethod(announce)
+    try:
+        yield
+    finally:
+        GCC_compiler.compile_str = original
+
+
 class Empty(Initializer):
-    """Room for the weights of a file, whose largest array has `largest` numbers: a hostile header asks for more."""
+    """Space for the weights of a file, whose largest array has `largest` numbers: a hostile header asks for more."""
 
     def __init__(self, largest):
         self.largest = largest
 
     def sample(self, shape):
         if math.prod(shape) > self.largest:
-            raise ValueError("a layer with weights of shape %s" % (shape,))
+            raise ValueError(f"a layer with weights of shape {shape}")
         return np.zeros(shape, theano.config.floatX)
 
 
 def rebuild(header, path, largest):
     """An untrained net by the script and the settings in `header`, no layer with more than `largest` weights."""
-    if header["script"] not in nets.names():
-        raise Problem("%s: was written by %.40r, which is no script here" % (path, header["script"]))
-    module = nets.module(header["script"])
+    if header["script"] not in scripts():
+        raise Problem(f"{path}: was written by {header['script']!r:.40}, which is no script here")
     build = header["settings"].get("build", {})
     try:
-        check_arguments(module.build, build)
-        net = module.build(**build)
-        weighty = [name for name, kind in net.layers if kind in (Conv2DLayer, DenseLayer)]
-        net.more_params = {name + "_W": Empty(largest) for name in weighty}
-        net.initialize_layers()
-        net.more_params = {}
+        net = built(module(header["script"]).build, build, largest)
     except TypeError:
-        raise Problem("%s: has settings that %s.py does not know: %s; train again"
-                      % (path, header["script"], ", ".join(build)[:80])) from None
+        raise Problem(f"{path}: has settings that {header['script']}.py does not know: {', '.join(build):.80}; "
+                      "train again") from None
     except (ValueError, OverflowError) as error:
-        raise Problem("%s: its settings are damaged (%.80s); delete it and train again" % (path, error)) from None
+        raise Problem(f"{path}: its settings are damaged ({str(error):.80}); delete it and train again") from None
     net.header_, net.run_ = header, Run.from_json(header)
     net.train_history_ = header["history"]
+    return net
+
+
+def built(function, arguments, largest):
+    """The net that a script's `build` makes of these arguments, with its layers.  Raises TypeError and ValueError."""
+    check_arguments(function, arguments)
+    net = function(**arguments)
+    weighty = [name for name, kind in net.layers if kind in (Conv2DLayer, DenseLayer)]
+    net.more_params = {name + "_W": Empty(largest) for name in weighty}
+    net.initialize_layers()
+    net.more_params = {}
     return net
 
 
@@ -169,4 +220,4 @@ def check_arguments(function, arguments):
         default = inspect.signature(function).parameters[name].default
         kinds = {float: (int, float), tuple: (tuple, list)}.get(type(default), type(default))  # as JSON has them
         if default not in (None, inspect.Parameter.empty) and not isinstance(value, kinds):
-            raise ValueError("%s is %r" % (name, value))
+            raise ValueError(f"{name} is {value!r}")

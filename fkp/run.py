@@ -13,15 +13,15 @@ PACKAGES = ("Theano", "Lasagne", "nolearn", "numpy")
 TASK = ("script", "seed", "settings", "data", "net")   # what a run is to learn
 CIRCUMSTANCES = ("versions", "computed")               # what its last digits depend on besides
 UNSAID = {"settings preprocess", "settings level before"}  # None: not known yet
-ASIDE = {"verbose", "on_batch_finished", "on_training_started", "on_training_finished"}  # these show, or keep time
-# what handlers note while a net trains:
-LEARNED = {"best_weights_loss", "best_weights_epoch", "stopped_epoch", "first_iteration"}
+# Of a net's settings, those that only show or keep time, and what handlers note while it trains:
+WITHOUT_EFFECT = {"verbose", "on_batch_finished", "on_training_started", "on_training_finished"}
+NOTED = {"best_weights_loss", "best_weights_epoch", "stopped_epoch", "first_iteration"}
 
 
 def versions():
     """Versions of Python and of the packages that compute."""
     # What stands behind a + says who built it, not what it is.
-    return dict({name: version(name).partition("+")[0] for name in PACKAGES}, Python=platform.python_version())
+    return {**{name: version(name).partition("+")[0] for name in PACKAGES}, "Python": platform.python_version()}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +39,8 @@ class Run:
     net: Dict[str, Any] = dataclasses.field(default_factory=dict)        # as `described` says, once there is one
     taught: Optional[List[bool]] = None      # which outputs had labels in training, one by one; None: all
     validated: Optional[List[bool]] = None   # and in validation
+    maps: Optional[bool] = None              # the net answers with a map per keypoint; None: not known yet
+    augmented: Optional[bool] = None         # it has learned from augmented faces: of many sizes and places
     versions: Dict[str, str] = dataclasses.field(default_factory=versions)
     computed: Dict[str, Any] = dataclasses.field(default_factory=theano_onednn.facts)
 
@@ -48,6 +50,10 @@ class Run:
         return cls(script, dict(build, epochs=args.epochs, seed=args.seed), data, args.seed, rows=args.rows,
                    precision=getattr(args, "precision", "float32"))
 
+    def prepared_by(self, method):
+        """The same run on faces prepared by this method of PREPROCESS; None: it is not known yet by which."""
+        return dataclasses.replace(self, preprocess=method)
+
     @property
     def half(self):
         """The pixels that 1.0 stands for in this net's coordinates."""
@@ -56,8 +62,8 @@ class Run:
     def keypoints(self, chosen):
         """Names of the keypoints of these outputs, (k,) bool, in words."""
         names = columns(GROUPS[self.build["group"]]) if "group" in self.build else ALL_COLUMNS
-        points = dict.fromkeys(name[:-2] for name, one in zip(names, chosen) if one)
-        return " and ".join([*[", ".join([*points][:-1])] * (len(points) > 1), *[*points][-1:]])
+        *others, last = dict.fromkeys(name[:-2] for name, one in zip(names, chosen) if one)
+        return f"{', '.join(others)} and {last}" if others else last
 
     def to_json(self):
         """The header of a model file, without its history."""
@@ -71,12 +77,14 @@ class Run:
     def from_json(cls, header):
         """The run of a header that `models.read_header` has checked, old ones included."""
         settings = header["settings"]
+        build = settings.get("build", {})
         known = {name: text for name, text in header["versions"].items() if name != "ops"}  # a printed line, once
-        return cls(header["script"], settings.get("build", {}), header["data"], header.get("seed"),
+        return cls(header["script"], build, header["data"], header.get("seed"),
                    settings.get("preprocess", "equalise"), settings.get("rows"),
                    settings.get("precision", "float32"), settings.get("level before"),
-                   without_learned(header.get("net", {})), header.get("taught"), header.get("validated"), known,
-                   header.get("computed", {}))
+                   without_notes(header.get("net", {})), header.get("taught"), header.get("validated"),
+                   header.get("maps", bool(build.get("heatmaps"))), header.get("augmented", bool(build.get("augment"))),
+                   known, header.get("computed", {}))
 
     def difference(self, other, parts=TASK + CIRCUMSTANCES):
         """The first entry in which `other` differs, as (name, its value, our value), or None.
@@ -102,12 +110,12 @@ def flat(value, name):
     """{"settings build epochs": 3, ...}: a tree of dicts as one."""
     if not isinstance(value, dict):
         return {name: value}
-    return {path: leaf for key, each in value.items() for path, leaf in flat(each, "%s %s" % (name, key)).items()}
+    return {path: leaf for key, each in value.items() for path, leaf in flat(each, f"{name} {key}").items()}
 
 
 def described(net):
     """The net's layers and settings as JSON holds them: a script may be edited between two runs."""
-    return {name: in_json(value) for name, value in net.get_params(deep=False).items() if name not in ASIDE}
+    return {name: in_json(value) for name, value in net.get_params(deep=False).items() if name not in WITHOUT_EFFECT}
 
 
 def in_json(value):
@@ -121,11 +129,11 @@ def in_json(value):
     if hasattr(value, "__name__"):  # a function or a class
         return value.__name__
     own = {name: each for name, each in getattr(value, "__dict__", {}).items() if isinstance(each, (int, float, str))}
-    return without_learned([type(value).__name__, own])
+    return without_notes([type(value).__name__, own])
 
 
-def without_learned(tree):
-    """A description without what its handlers had learned when it was written."""
+def without_notes(tree):
+    """A description without what handlers had noted when it was written."""
     if isinstance(tree, dict):
-        return {name: without_learned(each) for name, each in tree.items() if name not in LEARNED}
-    return [without_learned(each) for each in tree] if isinstance(tree, list) else tree
+        return {name: without_notes(each) for name, each in tree.items() if name not in NOTED}
+    return [without_notes(each) for each in tree] if isinstance(tree, list) else tree

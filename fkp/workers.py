@@ -14,10 +14,10 @@ from pathlib import Path
 import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from fkp import Problem, files, nets
+from fkp import Problem, files, models
 import theano_onednn
+from fkp.signals import Signals
 from fkp.training.checkpoint import checkpoint_path
-from fkp.training.signals import Signals
 
 CONNECT_SECONDS = 10            # for the Dask scheduler to answer
 one_at_a_time = threading.Lock()  # a Dask worker may have several threads; Lasagne has one random generator
@@ -34,17 +34,17 @@ def train(script, tasks, args):
     stop.clear()
     try:
         with engine(args.jobs, args.scheduler) as death, Signals(stop.demand) as signals:
-            print("Training %d nets, %s ..." % (len(tasks), "on %s" % args.scheduler if args.scheduler
-                                                else "%d at a time" % args.jobs), flush=True)
+            where = f"on {args.scheduler}" if args.scheduler else f"{args.jobs} at a time"
+            print(f"Training {len(tasks)} nets, {where} ...", flush=True)
             run = joblib.delayed(train_one)
-            models = joblib.Parallel()(run(script, task, args, stop) for task in tasks)
+            contents = joblib.Parallel()(run(script, task, args, stop) for task in tasks)
             signals.raise_if_any()
     except death as error:
-        raise Problem("a worker process died (%s); was there enough memory? Go on with --resume"
-                      % " ".join(str(error).split())[:200]) from None
+        raise Problem(f"a worker process died ({in_one_line(error):.200}); was there enough memory? "
+                      "Go on with --resume") from None
     finally:
         stop.clear()
-    for task, content in zip(tasks, models):
+    for task, content in zip(tasks, contents):
         path = task["path"]
         if not path.exists() or path.read_bytes() != content:  # a worker that does not see this folder
             files.write_bytes(path, content)
@@ -65,11 +65,10 @@ def engine(jobs, scheduler):
     try:
         client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=True)
     except (OSError, ValueError) as error:
-        raise Problem("--scheduler %s: no Dask scheduler answers there (%s)"
-                      % (scheduler, " ".join(str(error).split())[:100])) from None
+        raise Problem(f"--scheduler {scheduler}: no Dask scheduler answers there ({in_one_line(error):.100})") from None
     with client, joblib.parallel_config("dask"):
         if not client.scheduler_info()["workers"]:
-            raise Problem("--scheduler %s: has no workers; start some (docs/running.md says how)" % scheduler)
+            raise Problem(f"--scheduler {scheduler}: has no workers; start some (docs/running.md says how)")
         yield KilledWorker
 
 
@@ -78,7 +77,7 @@ def train_one(script, task, args, stop):
     with one_at_a_time, contextlib.ExitStack() as stack:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends Ctrl-C to everyone; our parent answers it
-        module = nets.module(script)
+        module = models.module(script)
         theano_onednn.set_precision(args.precision)
         path = task["path"]
         if stop.orphaned:
@@ -91,6 +90,10 @@ def train_one(script, task, args, stop):
         except KeyboardInterrupt:
             return None
         return path.read_bytes()
+
+
+def in_one_line(error):
+    return " ".join(str(error).split())
 
 
 class StopFile:

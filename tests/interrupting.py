@@ -6,7 +6,7 @@ import net4
 import numpy as np
 from conftest import a_run, train
 
-from fkp import models
+from fkp import maps, models
 
 
 def interrupt_after(epoch, number=signal.SIGINT):
@@ -45,7 +45,7 @@ def augmented_net4():
 
 def net4_with_heatmaps():
     net = net4.build(epochs=6, augment=True, heatmaps=True)
-    for name in net4.FILTERS:
+    for name in maps.FACE_FILTERS:
         setattr(net, "conv%s_num_filters" % name, 2)
     return net
 

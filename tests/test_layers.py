@@ -5,7 +5,7 @@ import theano
 import theano.tensor as T
 from lasagne.layers import InputLayer, get_output
 
-from fkp.layers import SoftArgmaxLayer
+from fkp.maps import SoftArgmaxLayer
 from theano_onednn.layers import BatchNormLayer, UpscaleLayer
 
 X = np.random.RandomState(0).normal(2, 3, (5, 4, 6, 8)).astype(np.float32)

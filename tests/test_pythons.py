@@ -68,7 +68,7 @@ def noted(look, images, points=None):
     return answers[-1] if told is None else told["arr_%d" % (len(answers) - 1)]
 
 predict.both_ways = noted
-net5.main()
+net5.main(sys.argv[1:])
 np.savez(answers_here, *answers)
 """
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import a_run, train
 
-from fkp import Problem, cli, files, keypoints, models
+from fkp import Problem, cli, files, greeting, keypoints, models
 from fkp.looking import answers, photo
 from fkp.results import submission
 from fkp.training import lessons
@@ -145,7 +145,7 @@ def test_a_photos_table_has_no_row_for_what_the_net_does_not_know(tmp_path):
 def test_few_rows_say_that_they_follow_one_scheme_only(rows, said, drawn, capsys):
     full = drawn.keypoints.copy()
     full[:, 30:] = np.nan
-    cli.greet(argparse.Namespace(rows=rows), drawn._replace(keypoints=full))
+    greeting.greet(argparse.Namespace(rows=rows), drawn._replace(keypoints=full))
     out = capsys.readouterr().out
     assert ("No label in the first 120 rows: nose_base, mouth_middle." in out) == said
 

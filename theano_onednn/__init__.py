@@ -7,7 +7,7 @@ default: where they are available), `1` (fail where they are not) or `0`.
 from . import checks
 from .errors import NotReady, Problem
 
-__all__ = ["NotReady", "Problem", "describe", "facts", "prepare", "set_precision", "threads"]
+__all__ = ["NotReady", "Problem", "describe", "facts", "fastest_precision", "prepare", "set_precision", "threads"]
 
 
 def prepare():
@@ -27,4 +27,4 @@ def prepare():
 
 
 prepare()
-from .start import describe, facts, set_precision, threads
+from .start import describe, facts, fastest_precision, set_precision, threads

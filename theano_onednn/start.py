@@ -126,6 +126,11 @@ def threads():
     return int(asked) if asked.isdecimal() else os.cpu_count() or 1
 
 
+def fastest_precision():
+    """'bfloat16' where the processor multiplies it fast and oneDNN runs, else 'float32'."""
+    return "bfloat16" if reason is None and native.LIBRARY.fkp_isa() & BF16 == BF16 else "float32"
+
+
 def set_precision(precision):
     """Multiply in 'float32' or 'bfloat16' in nets initialised from now on; raises Problem where that cannot be.
 

@@ -6,7 +6,7 @@ from fkp.pictures import crops
 from fkp.looking.answers import both_ways
 from fkp.looking.looks import level1_points
 from fkp.faces import describe
-from fkp.keypoints import ALL_COLUMNS, GROUPS, columns, group_centres, nanmean
+from fkp.keypoints import ALL_COLUMNS, GROUPS, columns, nanmean
 
 LEVELS = {2: 38, 3: 32}  # level -> side of its crops, in pixels
 WITH_MAPS = {2: 48}      # the same of specialists that answer with maps
@@ -81,8 +81,8 @@ def look_closer(nets, images, points, win):
     """Each group's specialist in `nets` answers on crops around `points` (n, all).  Returns new points."""
     closer = points.copy()
     for group, net in nets.items():
-        cut, centres = crops.crop(images, group_centres(points, group), win)
-        answer = crops.from_crop(net.predict(cut[:, None]), centres, win)
+        cut, centres = crops.crop_group(images, points, group, win)
+        answer = crops.from_crop(net.predict(cut), centres, win)
         own, source = own_columns(group)
         closer[:, own] = answer[:, source]
     return closer

@@ -41,7 +41,7 @@ def level1_points(net, images):
 
 def knows_many_sizes(net):
     """True for a net that answers with maps and was trained on augmented faces."""
-    return net.run_.script == "net4" and bool(net.run_.build.get("heatmaps") and net.run_.build.get("augment"))
+    return bool(net.run_.maps and net.run_.augmented)
 
 
 def again(look, images, search=None):

@@ -2,7 +2,7 @@
 import numpy as np
 from PIL import Image
 
-from fkp.keypoints import SIZE
+from fkp.keypoints import SIZE, group_centres
 
 EDGE = 40  # pixels of the picture's edge repeated outside it, where a warped picture shows them
 
@@ -21,6 +21,15 @@ def crop(images, centres, win):
     """
     at = corner(centres, win)
     return windows(images, at, win), middle(at, win)
+
+
+def crop_group(images, points, group, win):
+    """What the specialist for `group` sees where a level before saw the keypoints `points` (n, all), in pixels.
+
+    Returns crops (n, 1, win, win) of the images (n, SIZE, SIZE), and their true centres (n, 2).
+    """
+    crops, centres = crop(images, group_centres(points, group), win)
+    return crops[:, None], centres
 
 
 def windows(images, at, win):

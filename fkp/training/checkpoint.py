@@ -34,7 +34,7 @@ class Checkpoint:
         if self.signals is not None and self.signals.caught is not None:
             self.ended_run = True
             self.save(net)
-            print("%s: saved after epoch %d; go on with --resume." % (self.path, len(history)), file=sys.stderr)
+            print(f"{self.path}: saved after epoch {len(history)}; go on with --resume.", file=sys.stderr)
             raise StopIteration
         if time.time() >= self.next_save:
             began = time.time()
@@ -47,12 +47,12 @@ class Checkpoint:
         try:
             self.save(net)
         except Problem as problem:
-            print("Training goes on without a new checkpoint: %s" % problem, file=sys.stderr)
+            print(f"Training goes on without a new checkpoint: {problem}", file=sys.stderr)
 
     def save(self, net):
         best = remembered(net)
-        arrays = {"shared_%d" % i: np.asarray(v.get_value()) for i, v in enumerate(shared_variables(net))}
-        arrays.update(("best_%d" % i, value) for i, value in enumerate(flat(best.best_weights)))
+        arrays = {f"shared_{i}": np.asarray(v.get_value()) for i, v in enumerate(shared_variables(net))}
+        arrays.update((f"best_{i}", value) for i, value in enumerate(flat(best.best_weights)))
         _, key, *rest = net.batch_iterator_train.random.get_state()
         state = {"epoch": best.best_weights_epoch, "loss": float(best.best_weights_loss), "random": rest}
         header = dict(self.run.to_json(), state=state, history=models.history(net))
@@ -62,23 +62,30 @@ class Checkpoint:
         """Bring `net`, initialised, to where the checkpoint was.  Raises Problem where that does not fit."""
         arrays = files.read_npz(self.path)
         header = models.read_header(arrays, self.path)
-        variables = shared_variables(net)
-        best = remembered(net)
-        best_weights = net.get_all_params_values()
-        wanted = [v.get_value() for v in variables] + flat(best_weights)
-        values = [arrays.get("shared_%d" % i) for i in range(len(variables))]
-        values += [arrays.get("best_%d" % i) for i in range(len(flat(best_weights)))]
+        variables, layout = shared_variables(net), net.get_all_params_values()
+        shared = self.fitting(arrays, "shared", [v.get_value() for v in variables])
+        best = iter(self.fitting(arrays, "best", flat(layout)))
         state, key = header.get("state"), arrays.get("random")
-        if (any(value is None or value.shape != w.shape or value.dtype != w.dtype for value, w in zip(values, wanted))
-                or not is_state(state) or key is None or key.shape != (624,) or key.dtype != np.uint32):
-            raise Problem("%s: does not fit this net; leave out --resume to start anew" % self.path)
-        for variable, value in zip(variables, values):
+        if not is_state(state) or key is None or key.shape != (624,) or key.dtype != np.uint32:
+            raise self.misfit()
+        for variable, value in zip(variables, shared):
             variable.set_value(value)
-        rest = iter(values[len(variables):])
-        best.best_weights = type(best_weights)((name, [next(rest) for _ in ws]) for name, ws in best_weights.items())
-        best.best_weights_loss, best.best_weights_epoch = state["loss"], state["epoch"]
+        handler = remembered(net)
+        handler.best_weights = type(layout)((name, [next(best) for _ in values]) for name, values in layout.items())
+        handler.best_weights_loss, handler.best_weights_epoch = state["loss"], state["epoch"]
         net.batch_iterator_train.random.set_state(("MT19937", key, *state["random"]))
         net.train_history_ = header["history"]
+
+    def fitting(self, arrays, name, wanted):
+        """The arrays name_0, name_1, ... of a checkpoint, if each has the shape and type of its `wanted` one."""
+        found = [arrays.get(f"{name}_{i}") for i in range(len(wanted))]
+        if any(value is None or value.shape != like.shape or value.dtype != like.dtype
+               for value, like in zip(found, wanted)):
+            raise self.misfit()
+        return found
+
+    def misfit(self):
+        return Problem(f"{self.path}: does not fit this net; leave out --resume to start anew")
 
 
 def is_state(state):

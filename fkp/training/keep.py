@@ -18,17 +18,17 @@ def folder(path, runs, resume=False, force=False):
     new one is there.
     """
     with files.locked(path):
-        found = {model: standing(model, run, resume, force) for model, run in runs.items()}
+        found = {model: starting_point(model, run, resume, force) for model, run in runs.items()}
         if resume and not force and not any(found.values()):
-            raise Problem("%s: there is nothing to resume, neither a checkpoint nor a trained net; leave out --resume"
-                          % next(iter(runs)))
-        for model, what in found.items():
-            if what is None:
+            raise Problem(f"{next(iter(runs))}: there is nothing to resume, neither a checkpoint nor a trained net; "
+                          "leave out --resume")
+        for model, point in found.items():
+            if point is None:
                 checkpoint_path(model).unlink(missing_ok=True)
         yield
 
 
-def standing(path, run, resume=False, force=False):
+def starting_point(path, run, resume=False, force=False):
     """What `run` goes on from at `path`: "checkpoint", "model" (it is finished), or None to begin.
 
     With `resume` and `force`, a checkpoint need not fit to the bit.  Raises
@@ -48,20 +48,20 @@ def standing(path, run, resume=False, force=False):
     difference = run.difference(found, TASK + CIRCUMSTANCES if exact else TASK)
     if difference is not None and not force:
         name, old, new = difference
-        raise Problem("%s: is of another run (%s: %.40s there, %.40s here); %s, %s"
-                      % (there, name, old, new, cure(name, old, kind), ANEW))
+        raise Problem(f"{there}: is of another run ({name}: {str(old):.40} there, {str(new):.40} here); "
+                      f"{cure(name, old, kind)}, {ANEW}")
     if difference is not None:
         return None
     if kind == "checkpoint" and not resume:
-        raise Problem("%s: holds an unfinished run of these settings, as far as epoch %d; go on with --resume, %s"
-                      % (there, len(history), ANEW))
+        raise Problem(f"{there}: holds an unfinished run of these settings, as far as epoch {len(history)}; "
+                      f"go on with --resume, {ANEW}")
     return kind if resume else None
 
 
 def cure(name, old, kind):
     """How to go on with what differs in this entry of `Run.difference`."""
     if name == "computed threads":
-        return "set OMP_NUM_THREADS=%s or go on no longer to the bit with --resume --force" % old
+        return f"set OMP_NUM_THREADS={old} or go on no longer to the bit with --resume --force"
     if name.startswith(CIRCUMSTANCES):
         return "go on where it began, or no longer to the bit with --resume --force"
     return "go on with the same options and --resume" if kind == "checkpoint" else "give the same options"

@@ -41,10 +41,10 @@ def lesson(group, seen, faces):
     complete = ~np.isnan(faces.keypoints[:, group_columns(group)]).any(1)
     measured = valid[complete[valid]]
     if len(measured) == 0:
-        raise Problem("%s: no validation face has all labels of %s; use more rows" % (faces.origin["file"], group))
+        raise Problem(f"{faces.origin['file']}: no validation face has all labels of {group}; use more rows")
     if n_valid == len(rows):
-        raise Problem("%s: all %d faces with labels of %s validate, and none is left to train on; use more rows, or "
-                      "name more persons in --groups" % (faces.origin["file"], n_valid, group))
+        raise Problem(f"{faces.origin['file']}: all {n_valid} faces with labels of {group} validate, and none is left "
+                      "to train on; use more rows, or name more persons in --groups")
     return Lesson(rows, y[rows], n_valid, (y["seen"] - y["centre"])[measured, 0])
 
 

@@ -39,18 +39,18 @@ class Progress(PrintLog):
         whole = spent / self.batches * total
         if sys.stderr.isatty() and whole > BAR_SECONDS:
             done = 20 * self.batches // total
-            sys.stderr.write("\r[%s] epoch ends in %s " % ("#" * done + "." * (20 - done), duration(whole - spent)))
+            sys.stderr.write(f"\r[{'#' * done:.<20}] epoch ends in {duration(whole - spent)} ")
 
     def __call__(self, net, history):
         if sys.stderr.isatty():
-            sys.stderr.write("\r%s\r" % (" " * 60))
+            sys.stderr.write(f"\r{'':60}\r")
         super().__call__(net, history)
         self.began, self.batches = time.time(), 0
 
     def table(self, net, history):
         headed = self.first_iteration
         lines = super().table(net, history).split("\n")
-        lines[-1] += "  %6.2f  %s" % (pixels(history[-1]["valid_loss"], self.half), self.time_left(history))
+        lines[-1] += f"  {pixels(history[-1]['valid_loss'], self.half):6.2f}  {self.time_left(history)}"
         if headed:
             lines[0] += "  pixels  left"
             lines[1] += "  ------  ----------"
@@ -81,25 +81,23 @@ class Brief(Progress):
         if time.time() >= self.next_line:
             self.next_line = time.time() + BRIEF_SECONDS
             loss = history[-1]["valid_loss"]
-            print("%s: epoch %d of %d, valid loss %.5f = %.2f pixels, %s left"
-                  % (self.name, len(history), self.last, loss, pixels(loss, self.half), self.time_left(history)),
-                  flush=True)
+            print(f"{self.name}: epoch {len(history)} of {self.last}, valid loss {loss:.5f} = "
+                  f"{pixels(loss, self.half):.2f} pixels, {self.time_left(history)} left", flush=True)
 
 
 def summary(history, path, half):
     """The last line: best epoch, loss, pixels, time, and where the model is."""
     best = best_epoch(history)
-    return ("Best epoch %d of %d: valid loss %.5f = %.2f pixels; %s; %s"
-            % (best["epoch"], len(history), best["valid_loss"], pixels(best["valid_loss"], half),
-               duration(sum(row["dur"] for row in history)), path))
+    return (f"Best epoch {best['epoch']} of {len(history)}: valid loss {best['valid_loss']:.5f} = "
+            f"{pixels(best['valid_loss'], half):.2f} pixels; {duration(sum(row['dur'] for row in history))}; {path}")
 
 
 def duration(seconds):
     """'2 h 03 min', '4 min 10 s' or '7 s'."""
     seconds = int(round(seconds))
     if seconds >= 3600:
-        return "%d h %02d min" % (seconds // 3600, seconds % 3600 // 60)
-    return "%d min %02d s" % divmod(seconds, 60) if seconds >= 60 else "%d s" % seconds
+        return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min"
+    return f"{seconds // 60} min {seconds % 60:02d} s" if seconds >= 60 else f"{seconds} s"
 
 
 def colourless(text):

@@ -1,4 +1,5 @@
 """Level 1 in several looks: closer ones, one at the usual place, and a search where they differ."""
+import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
@@ -132,7 +133,7 @@ def test_a_search_prepares_what_it_sees(monkeypatch):
 
 
 def test_level_1_prepares_what_a_search_sees_as_it_does_pictures(monkeypatch):
-    net, prepared = SimpleNamespace(run_=a_run("net4", heatmaps=True, augment=True)), []
+    net, prepared = SimpleNamespace(run_=dataclasses.replace(a_run("net4"), maps=True, augmented=True)), []
     monkeypatch.setattr(looks, "net_points", lambda net, faces: blind(faces))
     monkeypatch.setattr(looks, "preprocessed", lambda faces, method: prepared.append(method) or faces)
     looks.level1_points(net, rectangles((48, 47)))
@@ -160,15 +161,15 @@ def test_points_all_in_one_place_are_an_answer_too():
     assert np.isfinite(found).all()
 
 
-@pytest.mark.parametrize("build, times", [({}, 2), ({"heatmaps": True}, 2), ({"augment": True}, 2),
-                                          ({"heatmaps": True, "augment": True}, 6)])
-def test_a_net_looks_again_if_it_has_maps_and_learned_faces_of_many_sizes(build, times):
+@pytest.mark.parametrize("kind, times", [({}, 2), ({"maps": True}, 2), ({"augmented": True}, 2),
+                                         ({"maps": True, "augmented": True}, 6)])
+def test_a_net_looks_again_if_it_has_maps_and_learned_faces_of_many_sizes(kind, times):
     seen = []
 
     def answer(X):
         seen.append(X)
         return points(X[:, 0])[:, :30] / 48 - 1
     net = SimpleNamespace(layers_=[SimpleNamespace(shape=(None, 1, 96, 96))], predict=answer,
-                          run_=a_run("net4", **build))
+                          run_=dataclasses.replace(a_run("net6"), **kind))
     looks.level1_points(net, rectangles((48, 47)))
     assert len(seen) == times  # a face and its mirror image each time

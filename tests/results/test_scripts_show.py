@@ -6,7 +6,7 @@ from PIL import Image
 from running import assert_picture, run
 
 from fkp.looking import cascade
-from fkp import cli, models
+from fkp import cli, greeting, models
 
 pytestmark = pytest.mark.slow
 
@@ -80,11 +80,11 @@ def test_test3_plots_the_loss_history(trained, tmp_path):
 
 def test_before_anything_is_trained_the_shipped_nets_are_shown(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(cli, "MODELS", tmp_path)
-    assert cli.nets_to_show(tmp_path) == cli.SHIPPED
+    assert greeting.nets_to_show(tmp_path) == cli.SHIPPED
     assert "No net trained yet: showing those of models/drawn, trained on drawn faces." in capsys.readouterr().out
-    assert cli.nets_to_show(tmp_path / "other") == tmp_path / "other"
+    assert greeting.nets_to_show(tmp_path / "other") == tmp_path / "other"
     (tmp_path / "net1.npz").touch()
-    assert cli.nets_to_show(tmp_path) == tmp_path
+    assert greeting.nets_to_show(tmp_path) == tmp_path
 
 
 def test_the_shipped_nets_are_small_whole_and_marked_as_drawn():

@@ -144,15 +144,14 @@ def test_test_faces_alone_are_enough(tmp_path):
 
 # --- averages ---
 
-def average(monkeypatch, *arguments):
-    monkeypatch.setattr("sys.argv", ["average", *map(str, arguments)])
-    fkp.average.main()
+def average(*arguments):
+    fkp.average.main([str(word) for word in arguments])
 
 
-def test_submissions_are_averaged_row_by_row(tmp_path, monkeypatch):
+def test_submissions_are_averaged_row_by_row(tmp_path):
     submission.write_rows(tmp_path / "a.csv", np.array([1, 2, 5]), np.array([10.0, 20.0, 96.0]))
     submission.write_rows(tmp_path / "b.csv", np.array([1, 2, 5]), np.array([11.0, 20.5, 90.0]))
-    average(monkeypatch, tmp_path / "a.csv", tmp_path / "b.csv", "--out", tmp_path / "mean.csv")
+    average(tmp_path / "a.csv", tmp_path / "b.csv", "--out", tmp_path / "mean.csv")
     assert written(tmp_path / "mean.csv")[1] == [(1, 10.5), (2, 20.25), (5, 93.0)]
 
 
@@ -161,11 +160,11 @@ def test_submissions_are_averaged_row_by_row(tmp_path, monkeypatch):
     ("RowId,Location\n1,2\n2,x\n", "line 3: '2,x' is no RowId and Location"),
     ("RowId,Location\n1,nan\n", "line 2"), ("RowId,Location\n1\n", "line 2"),
     ("RowId,Location\n2,3\n", "has other RowIds than .*a.csv")])
-def test_what_is_no_submission_is_not_averaged(text, message, tmp_path, monkeypatch):
+def test_what_is_no_submission_is_not_averaged(text, message, tmp_path):
     submission.write_rows(tmp_path / "a.csv", np.array([1]), np.array([10.0]))
     (tmp_path / "b.csv").write_text(text)
     with pytest.raises(Problem, match="b.csv.*(%s)" % message):
-        average(monkeypatch, tmp_path / "a.csv", tmp_path / "b.csv", "--out", tmp_path / "mean.csv")
+        average(tmp_path / "a.csv", tmp_path / "b.csv", "--out", tmp_path / "mean.csv")
     assert not (tmp_path / "mean.csv").exists()
 
 

@@ -81,7 +81,7 @@ def test_ctrl_c_in_the_first_seconds(module, tmp_path):
     assert_one_line(found, "Interrupted.", code=128 + signal.SIGINT)
 
 
-RAISE = "import sys\nimport load\nfrom fkp import cli\ndef main():\n    %s\nsys.argv[0] = 'net9.py'\ncli.run(main)\n"
+RAISE = "import sys\nimport load\nfrom fkp import cli\ndef main(arguments):\n    %s\nsys.argv[0] = 'net9.py'\ncli.run(main)\n"
 
 
 @pytest.mark.parametrize("line", ["raise MemoryError", "import numpy; numpy.empty((1 << 40, 1 << 10))", "bytes(1 << 60)"])

@@ -3,7 +3,6 @@ import load
 import numpy as np
 import pytest
 
-from fkp import Problem
 
 
 def test_load_gives_what_nets_take():
@@ -16,11 +15,18 @@ def test_load_gives_what_nets_take():
     np.testing.assert_array_equal(y, y2)
 
 
-def test_specialists_load_only_rows_with_their_labels():
-    if not load.is_drawn():
-        pytest.skip("data/ holds Kaggle's CSVs")
-    X, y, rows = load.load_specialist_train("M", rows=60)
-    assert X.shape == (len(y), 96, 96) and y.shape[1] == 10 and len(rows) == len(y)
-    assert not np.isnan(y).all(1).any()
-    with pytest.raises(Problem, match="'EAR' is unknown"):
-        load.load_specialist_train("EAR")
+@pytest.mark.parametrize("group, win", [("LE", 38), ("M", 48)])
+def test_a_specialist_sees_crops_around_what_the_level_before_saw(group, win, drawn):
+    X, centres = load.crop_group(drawn.images, drawn.keypoints, group, win)
+    assert X.shape == (len(drawn.images), 1, win, win) and X.dtype == np.uint8
+    for n in (0, 7):
+        left, upper = (centres[n] - win / 2).astype(int)
+        np.testing.assert_array_equal(X[n, 0], drawn.images[n, upper:upper + win, left:left + win])
+    inside = load.group_centres(drawn.keypoints, group).clip(win / 2, 96 - win / 2)
+    assert np.abs(centres - inside).max() <= 0.5
+
+
+def test_a_specialist_learns_from_every_face_with_one_of_its_labels(drawn):
+    lesson = load.lesson("M", drawn.keypoints, drawn)
+    assert len(lesson.rows) == len(lesson.y) and 0 < lesson.n_valid < len(lesson.rows)
+    assert not np.isnan(lesson.y["labels"][:, 0]).all(1).any()

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from conftest import a_run, some_faces, train
 
-from fkp import Problem, keypoints
+import theano_onednn
+from fkp import Problem, keypoints, maps
 
 
 @pytest.mark.parametrize("module, script, build", [
@@ -66,3 +67,30 @@ def test_a_tuned_net_starts_at_the_mean_face(drawn):
     net4.start_at_mean_face(net, y)
     net.initialize()
     assert load.HALF * keypoints.rms(net.predict(X) - np.nanmean(y, 0)) < 2  # pixels; without it, over 10
+
+
+FAST = theano_onednn.fastest_precision()
+
+
+@pytest.mark.parametrize("script, words, settings", [
+    (net4, [], (3000, False, "float32")), (net4, ["--augment"], (3000, True, "float32")),
+    (net4, ["--heatmaps"], (maps.EPOCHS[1], True, FAST)),
+    (net4, ["--heatmaps", "--no-augment", "--epochs", "7", "--precision", "float32"], (7, False, "float32")),
+    (net5, [], (1000, False, "float32")), (net5, ["--heatmaps"], (maps.EPOCHS[2], True, FAST)),
+    (net5, ["--heatmaps", "--no-augment"], (maps.EPOCHS[2], False, FAST))])
+def test_heatmaps_mean_the_whole_recipe_unless_told_otherwise(script, words, settings):
+    args = script.asked(words)
+    assert (args.epochs, args.augment, args.precision) == settings
+
+
+@pytest.mark.parametrize("words, all_rows", [([], False), (["--all-rows"], True), (["--heatmaps"], True),
+                                             (["--heatmaps", "--no-all-rows"], False)])
+def test_the_recipe_takes_all_rows(words, all_rows):
+    assert net4.asked(words).all_rows is all_rows
+
+
+def test_the_recipe_is_said_in_one_line_with_what_changes_it():
+    assert maps.recipe_in_words(net4.asked(["--heatmaps", "--no-augment", "--precision", "float32"])) == (
+        f"With --heatmaps: {maps.EPOCHS[1]} epochs, all rows, faces as they are, float32 "
+        "(see --epochs N, --no-all-rows, --no-augment, --precision).")
+    assert "rows" not in maps.recipe_in_words(net5.asked(["--heatmaps"]))

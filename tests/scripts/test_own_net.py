@@ -14,9 +14,8 @@ NET6 = '''"""Net 6: net 3 that learns as net 4 does, from augmented faces."""
 import load
 import net3
 import net4
-from fkp import cli, files
-from fkp.run import Run
-from fkp.training.session import Session
+from fkp import cli, greeting
+from fkp.training.session import train
 
 
 def build(epochs=20, seed=cli.SEED, rate=0.02, units=(20, 10)):
@@ -28,15 +27,13 @@ def build(epochs=20, seed=cli.SEED, rate=0.02, units=(20, 10)):
                           **net4.schedule(Own, epochs))
 
 
-def main():
-    args = cli.parser(__doc__, "data", "models", "epochs", "seed", "rows", "groups", "resume").parse_args()
-    faces = load.faces(data=args.data, rows=args.rows, groups=args.groups)
+def main(arguments=()):
+    args = cli.training(__doc__, 20).parse_args(arguments)
+    faces = greeting.faces_asked_for(args)
     X, y = load.arrays2d(faces)
-    run = Run.asked("net6", args, faces.origin, rate=0.015, units=[12, 8])
-    net = build(**run.build)
+    net = build(args.epochs, args.seed, rate=0.015, units=[12, 8])
     net.train_split = load.split_for(faces)
-    with files.locked(args.models), Session(args.models / "net6.npz", run, args.resume) as session:
-        session.save(session.fit(net, X, y))
+    train(net, X, y, "net6", args, faces, rate=0.015, units=[12, 8])
 
 
 if __name__ == "__main__":
@@ -50,7 +47,8 @@ def tree(tmp_path_factory):
     tree = tmp_path_factory.mktemp("tree")
     for script in ROOT.glob("*.py"):
         shutil.copy(script, tree)
-    shutil.copytree(ROOT / "fkp", tree / "fkp", ignore=shutil.ignore_patterns("__pycache__"))
+    for package in ("fkp", "theano_onednn"):
+        shutil.copytree(ROOT / package, tree / package, ignore=shutil.ignore_patterns("__pycache__"))
     (tree / "net6.py").write_text(NET6)
     draw.write_csvs(tree / "csvs", rows=60)
     return tree
@@ -84,5 +82,5 @@ def test_nets_are_found_newest_first_and_only_those_with_build(tree):
     (tree / "net11.py").write_text("def build(epochs=1):\n    pass\n")
     (tree / "net12.py").write_text("nothing = 0\n")
     (tree / "network.py").write_text("def build(epochs=1):\n    pass\n")
-    assert python(tree, "-c", "from fkp import nets; print(nets.names())") == (
+    assert python(tree, "-c", "from fkp import models; print(models.scripts())") == (
         "['net11', 'net6', 'net5', 'net4', 'net3', 'net2', 'net1']\n")

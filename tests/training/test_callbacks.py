@@ -6,6 +6,7 @@ import theano
 import theano.tensor as T
 from conftest import some_faces
 
+from fkp import maps
 from fkp.training.session import set_seed
 
 
@@ -37,7 +38,7 @@ def test_a_variable_moves_linearly_over_all_epochs():
 def test_a_learning_rate_rises_in_the_first_tenth_and_falls_to_nothing():
     net = FakeNet()
     net.max_epochs = 20
-    rise_and_fall = net4.RiseAndFall("rate", peak=2.0)
+    rise_and_fall = maps.RiseAndFall("rate", peak=2.0)
     values = []
     for epoch in range(1, 21):
         rise_and_fall(net, [row(epoch, 1.0)])
@@ -102,7 +103,7 @@ def test_a_net_that_is_fitted_again_stays_at_the_schedules_end(drawn):
 
 def test_a_schedule_that_rises_and_falls_ends_at_nothing_for_good():
     net = FakeNet()
-    fall = net4.RiseAndFall("rate", peak=2.0)
+    fall = maps.RiseAndFall("rate", peak=2.0)
     for epoch in (5, 6, 12):
         fall(net, [row(epoch, 1.0)])
         assert net.rate.get_value() == pytest.approx(0, abs=1e-6)

@@ -48,22 +48,22 @@ def path(tmp_path):
 def test_work_of_other_settings_or_faces_is_replaced_only_if_told_to(change, difference, unfinished, resume, run, path):
     leave(path, dataclasses.replace(run, **change), unfinished)
     with pytest.raises(Problem, match="of another run .%s.; .*--force.*--models" % difference):
-        keep.standing(path, run, resume)
-    assert keep.standing(path, run, resume, force=True) is None
+        keep.starting_point(path, run, resume)
+    assert keep.starting_point(path, run, resume, force=True) is None
 
 
 def test_an_unfinished_run_is_not_begun_anew_without_a_word(run, path):
     leave(path, run, unfinished=True, history=[EPOCH] * 213)
     with pytest.raises(Problem, match="unfinished run of these settings, as far as epoch 213; go on with --resume"):
-        keep.standing(path, run)
-    assert keep.standing(path, run, resume=True) == keep.standing(path, run, True, True) == "checkpoint"
-    assert keep.standing(path, run, force=True) is None
+        keep.starting_point(path, run)
+    assert keep.starting_point(path, run, resume=True) == keep.starting_point(path, run, True, True) == "checkpoint"
+    assert keep.starting_point(path, run, force=True) is None
 
 
 def test_a_finished_net_of_the_same_settings_may_be_trained_again(run, path):
     leave(path, run)
-    assert keep.standing(path, run) is None
-    assert keep.standing(path, run, resume=True) == "model"
+    assert keep.starting_point(path, run) is None
+    assert keep.starting_point(path, run, resume=True) == "model"
 
 
 CIRCUMSTANCES = [({"computed": {"threads": 7}}, "OMP_NUM_THREADS=7"), ({"versions": {"numpy": "9"}}, "where it began"),
@@ -73,8 +73,8 @@ CIRCUMSTANCES = [({"computed": {"threads": 7}}, "OMP_NUM_THREADS=7"), ({"version
 @pytest.mark.parametrize("change, cure", CIRCUMSTANCES)
 def test_other_threads_or_versions_do_not_make_a_finished_net_another(change, cure, run, path):
     leave(path, dataclasses.replace(run, **change))
-    assert keep.standing(path, run, resume=True) == "model"
-    assert keep.standing(path, run) is None
+    assert keep.starting_point(path, run, resume=True) == "model"
+    assert keep.starting_point(path, run) is None
 
 
 @pytest.mark.parametrize("change, cure", CIRCUMSTANCES)
@@ -82,8 +82,8 @@ def test_an_unfinished_run_goes_on_to_the_bit_or_as_far_as_asked(change, cure, r
     here = dataclasses.replace(run, computed={next(iter(change.get("computed", {"a": 1}))): 2})
     leave(path, dataclasses.replace(run, **change), unfinished=True)
     with pytest.raises(Problem, match="is of another run .(versions|computed).*%s.*--resume --force" % cure):
-        keep.standing(path, here, resume=True)
-    assert keep.standing(path, here, resume=True, force=True) == "checkpoint"
+        keep.starting_point(path, here, resume=True)
+    assert keep.starting_point(path, here, resume=True, force=True) == "checkpoint"
 
 
 @pytest.mark.parametrize("name", ["net2.npz", "net2.checkpoint.npz"])
@@ -91,14 +91,14 @@ def test_what_cannot_be_read_is_replaced_only_if_told_to(name, run, path):
     (path.parent / name).write_bytes(b"of another day")
     for resume in (False, True):
         with pytest.raises(Problem, match="%s: not a file of this collection" % name):
-            keep.standing(path, run, resume)
-        assert keep.standing(path, run, resume, force=True) is None
+            keep.starting_point(path, run, resume)
+        assert keep.starting_point(path, run, resume, force=True) is None
 
 
 def test_a_checkpoint_goes_before_the_model_that_its_run_was_told_to_replace(run, path):
     leave(path, dataclasses.replace(run, seed=9))
     leave(path, run, unfinished=True)
-    assert keep.standing(path, run, resume=True) == "checkpoint"
+    assert keep.starting_point(path, run, resume=True) == "checkpoint"
 
 
 def test_nothing_to_resume_is_said(run, path):

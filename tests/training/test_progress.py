@@ -7,12 +7,12 @@ from theano.gof.cmodule import GCC_compiler
 
 from fkp.results import figures
 from theano_onednn import library
-from fkp.training import compiling
+from fkp import models
 
 
 def compile_something(monkeypatch, times):
     monkeypatch.setattr(GCC_compiler, "compile_str", staticmethod(lambda *args, **named: args))
-    with compiling.announced():
+    with models.compiling_announced():
         for _ in range(times):
             assert GCC_compiler.compile_str("name", "code") == ("name", "code")
 

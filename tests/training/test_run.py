@@ -3,12 +3,15 @@ import dataclasses
 import json
 import signal
 
+import load
 import net4
 import pytest
 from conftest import a_run, train
+from lasagne import layers
+from nolearn.lasagne import NeuralNet
 
 import theano_onednn
-from fkp import cli, files, models
+from fkp import cli, files, maps, models
 from fkp.training.checkpoint import checkpoint_path
 from fkp.run import TASK, Run, described
 
@@ -73,3 +76,37 @@ def test_a_checkpoint_from_before_runs_were_records_goes_on(drawn, tmp_path, cap
     resumed = train(net4.build(epochs=3, hidden=5), X, y, path, a_run("net4"), resume=True)
     assert "going on after epoch 1" in capsys.readouterr().out
     assert [row["train_loss"] for row in resumed.train_history_] == [row["train_loss"] for row in whole.train_history_]
+
+
+def with_maps(batches):
+    """As small a net as can answer with maps, in a script of anybody's."""
+    return NeuralNet([("input", layers.InputLayer), ("maps", layers.Conv2DLayer), ("output", maps.SoftArgmaxLayer)],
+                     input_shape=(None, 1, 96, 96), maps_num_filters=15, maps_filter_size=(1, 1), regression=True,
+                     max_epochs=1, batch_iterator_train=batches, batch_iterator_test=load.PixelBatchIterator(32),
+                     update_learning_rate=1e-3)
+
+
+@pytest.mark.parametrize("build, kind", [
+    (lambda: net4.build(epochs=1, hidden=5), (False, False)),
+    (lambda: net4.build(epochs=1, hidden=5, augment=True), (False, True)),
+    (lambda: with_maps(load.PixelBatchIterator(32)), (True, False)),
+    (lambda: with_maps(net4.AugmentBatchIterator(batch_size=32)), (True, True))])
+def test_a_net_says_of_what_kind_it_is_whatever_its_script_is_called(build, kind, drawn, tmp_path):
+    train(build(), drawn.images[:20, None], drawn.keypoints[:20, :30] / 48 - 1, tmp_path / "net6.npz", a_run("net6"))
+    run, _ = models.open_run(tmp_path / "net6.npz")
+    assert (run.maps, run.augmented) == kind
+
+
+@pytest.mark.parametrize("build, kind", [({}, (False, False)), ({"augment": True}, (False, True)),
+                                         ({"augment": True, "heatmaps": True}, (True, True))])
+def test_of_nets_from_before_they_said_so_their_settings_tell(build, kind):
+    header = {key: value for key, value in a_run("net4", **build).to_json().items() if key not in ("maps", "augmented")}
+    run = Run.from_json(header)
+    assert (run.maps, run.augmented) == kind
+    assert run.difference(a_run("net4", **build)) is None
+
+
+def test_which_keypoints_in_words():
+    said = [a_run().keypoints([name[:-2] in names for name in load.ALL_COLUMNS])
+            for names in (["nose_tip"], ["nose_tip", "nose_base"], ["nose_tip", "nose_base", "mouth_middle"])]
+    assert said == ["nose_tip", "nose_tip and nose_base", "nose_tip, nose_base and mouth_middle"]

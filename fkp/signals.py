@@ -1,8 +1,8 @@
-"""Ctrl-C and SIGTERM during training: noted, answered when the epoch is saved."""
+"""Ctrl-C and SIGTERM: an exception at once, or, while a net trains, as soon as the epoch is saved."""
 import signal
 import sys
 
-from fkp import cli
+from fkp.endings import Terminated
 
 
 class Signals:
@@ -22,12 +22,12 @@ class Signals:
     def __exit__(self, kind, *error):
         for number, handler in self.before.items():
             signal.signal(number, handler)
-        if kind is cli.Terminated:
+        if kind is Terminated:
             self.raise_if_any()
 
     def note(self, number, frame):
         if self.caught is not None:
-            raise cli.Terminated  # also for Ctrl-C: nolearn takes a KeyboardInterrupt for the end of the training
+            raise Terminated  # also for Ctrl-C: nolearn takes a KeyboardInterrupt for the end of the training
         self.caught = number
         if self.demand is not None:
             self.demand()
@@ -35,4 +35,4 @@ class Signals:
 
     def raise_if_any(self):
         if self.caught is not None:
-            raise KeyboardInterrupt if self.caught == signal.SIGINT else cli.Terminated
+            raise KeyboardInterrupt if self.caught == signal.SIGINT else Terminated
