@@ -1,6 +1,6 @@
-// What the kernels share: sixteen-lane vectors, scratch memory, errors for Python.
+// What the kernels share: vectors, scratch memory, errors for Python.
 #pragma once
-#ifdef __AVX512VL__
+#ifdef __SSE2__
 #include <immintrin.h>
 #endif
 #include <cstddef>
@@ -14,16 +14,15 @@
 
 namespace fkp {
 
-constexpr int LANES = 16;
-
-// Without AVX-512 there are too few registers for loops that keep many vectors: oneDNN's kernels are the better then.
+// A vector is one register.  In one that fills several GCC would compare and choose number by number.
 #ifdef __AVX512F__
-constexpr bool AVX512 = true;
+constexpr int LANES = 16;
+#elif defined(__AVX2__)
+constexpr int LANES = 8;
 #else
-constexpr bool AVX512 = false;
+constexpr int LANES = 4;
 #endif
 
-// GCC's vectors: one AVX-512 register, or two of AVX2.
 typedef float Floats __attribute__((vector_size(4 * LANES)));
 typedef int32_t Ints __attribute__((vector_size(4 * LANES)));
 typedef uint32_t Words __attribute__((vector_size(4 * LANES)));
@@ -46,14 +45,27 @@ template <class Vector, class Element> inline void store_some(Element* to, const
     else _mm_mask_storeu_epi8(to, lanes, __m128i(vector));
 }
 #else
-template <class Vector, class Element> inline Vector load_some(const Element* from, int count) {
-    Vector lanes = {};
-    std::memcpy(&lanes, from, count * sizeof(Element));
-    return lanes;
+// Copies `count` elements, by powers of two: each copy is an instruction.
+template <class Element> inline void copy_some(const Element* from, int count, Element* to) {
+    for (int part = LANES / 2; part; part /= 2)
+        if (count & part) {
+            std::memcpy(to, from, part * sizeof(Element));
+            from += part, to += part;
+        }
 }
 
-template <class Vector, class Element> inline void store_some(Element* to, const Vector& lanes, int count) {
-    std::memcpy(to, &lanes, count * sizeof(Element));
+template <class Vector, class Element> inline Vector load_some(const Element* from, int count) {
+    Element lanes[LANES] = {};
+    copy_some(from, count, lanes);
+    Vector found;
+    std::memcpy(&found, lanes, sizeof found);
+    return found;
+}
+
+template <class Vector, class Element> inline void store_some(Element* to, const Vector& vector, int count) {
+    Element lanes[LANES];
+    std::memcpy(lanes, &vector, sizeof lanes);
+    copy_some(lanes, count, to);
 }
 #endif
 
@@ -72,15 +84,11 @@ template <class Vector, class Element> inline void store(Element* to, const Vect
 
 // The sum of all lanes, by halves.
 inline float total(const Floats& lanes) {
-    typedef float Eight __attribute__((vector_size(32)));
-    typedef float Four __attribute__((vector_size(16)));
-    Eight halves[2];
-    std::memcpy(halves, &lanes, sizeof lanes);
-    const Eight eight = halves[0] + halves[1];
-    Four quarters[2];
-    std::memcpy(quarters, &eight, sizeof eight);
-    const Four four = quarters[0] + quarters[1];
-    return (four[0] + four[2]) + (four[1] + four[3]);
+    float parts[LANES];
+    std::memcpy(parts, &lanes, sizeof parts);
+    for (int half = LANES / 2; half; half /= 2)
+        for (int i = 0; i < half; ++i) parts[i] += parts[half + i];
+    return parts[0];
 }
 
 // bfloat16 is the upper half of a float32; rounding is to nearest, ties to even, and NaN stays NaN.

@@ -53,7 +53,7 @@ int64_t piece(const Shape& s) {
 bool by_winograd(const Shape& s) {
     const auto all = [](const auto& some, auto is) { return std::all_of(std::begin(some), std::end(some), is); };
     const auto one = [](int64_t number) { return number == 1; };
-    return AVX512 && !(s.bf16 && amx()) && s.rows == 3 && s.columns == 3 && all(s.stride, one) &&
+    return !(s.bf16 && amx()) && s.rows == 3 && s.columns == 3 && all(s.stride, one) &&
            all(s.dilation, one) && all(s.pad, [](int64_t pad) { return pad <= 2; }) && s.in >= LANES &&
            s.out >= LANES && s.images * s.out_height() * s.out_width() >= 4096;
 }

@@ -4,8 +4,8 @@ namespace fkp {
 
 namespace {
 
-constexpr int64_t ROWS = 8;              // of a product's register block, by up to 3 vectors
-constexpr int64_t CACHE = 640 << 10;     // bytes of transformed tiles in work at a time, within a core's L2
+constexpr int64_t ROWS = LANES == 16 ? 8 : 4;  // of a product's block, by up to 3 vectors: 32 or 16 registers
+constexpr int64_t CACHE = 640 << 10;  // bytes of transformed tiles in work at a time, within a core's L2
 
 struct Room {
     Scratch in, out, zeros;
@@ -16,7 +16,7 @@ Room& room() {
     return mine;
 }
 
-// c (8 rows, VECTORS x 16 columns) = or += a b; a's rows lie a_row apart, its columns a_step.
+// c (ROWS rows, VECTORS x LANES columns) = or += a b; a's rows lie a_row apart, its columns a_step.
 template <int VECTORS, bool ADD>
 void block(int64_t depth, const float* a, int64_t a_row, int64_t a_step, const float* b, int64_t b_row, float* c,
            int64_t c_row) {
