@@ -18,6 +18,8 @@ SHAPES = [  # images, channels, height, width, filters, rows, columns
     (17, 16, 8, 7, 24, 3, 2),
     (2, 20, 6, 6, 10, 2, 2),
     (1, 64, 5, 5, 16, 2, 2),
+    (30, 16, 13, 14, 17, 2, 2),  # many pixels: Winograd's way
+    (30, 16, 13, 14, 17, 3, 3),
 ]
 THEANOS = theano.compile.get_default_mode().excluding("fkp")  # without our rewrites
 

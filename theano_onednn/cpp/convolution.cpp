@@ -49,13 +49,14 @@ int64_t piece(const Shape& s) {
 }
 
 // Is Winograd's way sooner?  It needs whole vectors of channels, and enough tiles for the kernel's transform to pay.
-// Without AMX it is sooner than bfloat16 as well, and more exact.
+// For 3x3 it is sooner than bfloat16 as well unless there is AMX, and more exact.
 bool by_winograd(const Shape& s) {
     const auto all = [](const auto& some, auto is) { return std::all_of(std::begin(some), std::end(some), is); };
     const auto one = [](int64_t number) { return number == 1; };
-    return !(s.bf16 && amx()) && s.rows == 3 && s.columns == 3 && all(s.stride, one) &&
-           all(s.dilation, one) && all(s.pad, [](int64_t pad) { return pad <= 2; }) && s.in >= LANES &&
-           s.out >= LANES && s.images * s.out_height() * s.out_width() >= 4096;
+    const bool square = s.rows == s.columns && (s.rows == 2 || s.rows == 3);
+    return square && !(s.bf16 && (amx() || s.rows == 2)) && all(s.stride, one) && all(s.dilation, one) &&
+           all(s.pad, [&](int64_t pad) { return pad < s.rows; }) && s.in >= LANES && s.out >= LANES &&
+           s.images * s.out_height() * s.out_width() >= 4096;
 }
 
 // Are images and planes read as bfloat16?  It has no fast kernel for a few channels.
@@ -122,7 +123,7 @@ memory::desc plain(const Shape& s) {
 }
 
 Correlation correlation(const Shape& s, int64_t images) {
-    return {images, {s.in, s.height, s.width}, {s.out, s.out_height(), s.out_width()}, s.pad[0], s.pad[2]};
+    return {s.rows, images, {s.in, s.height, s.width}, {s.out, s.out_height(), s.out_width()}, s.pad[0], s.pad[2]};
 }
 
 // What a piece's images become with the kernel (FORWARD), or the gradient of its planes (BACKWARD_DATA).
@@ -151,9 +152,13 @@ private:
     void by_own(int64_t images, const float* from, float* to) const {
         if (one_channel(c_.shape))
             return correlate_one(c_.shape, images, from, kernel_, c_.bias ? *c_.bias : 0.f, to);
-        const Correlation forward = correlation(c_.shape, images);
-        const Correlation back = {images, forward.out, forward.in, 2 - forward.above, 2 - forward.left};
-        correlate(back_ ? back : forward, from, kernel_, back_ ? nullptr : c_.bias, to);
+        correlate(turned(images), from, kernel_, back_ ? nullptr : c_.bias, to);
+    }
+
+    // On the way back the kernels are turned round, and the planes are what they meet.
+    Correlation turned(int64_t images) const {
+        const Correlation c = correlation(c_.shape, images);
+        return back_ ? Correlation{c.side, images, c.out, c.in, c.side - 1 - c.above, c.side - 1 - c.left} : c;
     }
 
     void turn() {
@@ -162,11 +167,13 @@ private:
     }
 
     void transform() {
-        const int64_t in = c_.shape.in, out = c_.shape.out;
-        kernel_ = room().kernel.of<float>(kernel_numbers(in, out));
+        const Correlation c = turned(pieces_.size);
+        const int64_t in = c_.shape.in, area = c_.shape.rows * c_.shape.columns;
         const bool reversed = back_ != (c_.flip != 0);
-        transform_kernels(back_ ? out : in, back_ ? in : out, [&](int64_t from, int64_t to, int place) {
-            return c_.weights[((back_ ? from : to) * in + (back_ ? to : from)) * 9 + (reversed ? 8 - place : place)];
+        kernel_ = room().kernel.of<float>(c.kernel_numbers());
+        transform_kernels(c, [&](int64_t from, int64_t to, int place) {
+            return c_.weights[((back_ ? from : to) * in + (back_ ? to : from)) * area +
+                              (reversed ? area - 1 - place : place)];
         }, kernel_);
     }
 
@@ -331,7 +338,7 @@ public:
     int64_t numbers() const {
         const Shape& s = c_.shape;
         if (kernels_) return int64_t(kernels_->whole->weights.get_size() / sizeof(float));
-        return one_channel(s) ? s.in * s.rows * s.columns : kernel_numbers(s.in, s.out);
+        return one_channel(s) ? s.in * s.rows * s.columns : correlation(s, 1).kernel_numbers();
     }
 
     void add(int64_t images, const void* x, const void* gz, float* sums, const dnnl::stream& stream) const {
@@ -348,11 +355,12 @@ public:
 
     // Turns the sums back to Theano's kernel.
     void write(const float* sums) const {
+        const int64_t area = c_.shape.rows * c_.shape.columns;
         if (one_channel(c_.shape))
             return each_weight(c_, [&](int64_t place, int64_t weight) { c_.gweights[weight] = sums[place]; });
         if (!kernels_)
-            return kernel_gradients(c_.shape.in, c_.shape.out, sums, [&](int64_t i, int64_t o, int place, float g) {
-                c_.gweights[(o * c_.shape.in + i) * 9 + (c_.flip ? 8 - place : place)] = g;
+            return kernel_gradients(correlation(c_.shape, 1), sums, [&](int64_t i, int64_t o, int place, float g) {
+                c_.gweights[(o * c_.shape.in + i) * area + (c_.flip ? area - 1 - place : place)] = g;
             });
         std::vector<float> flipped(c_.shape.out * c_.shape.in * c_.shape.rows * c_.shape.columns);
         dnnl::stream stream(engine());

@@ -53,7 +53,7 @@ struct Batch {
     int64_t most, in, out, in_point, out_point;
 
     explicit Batch(const Correlation& c) : in(padded(c.in.channels)), out(padded(c.out.channels)) {
-        const int64_t wanted = std::max(CACHE / (POINTS * 4 * (in + out)), in * out / (in + out));
+        const int64_t wanted = std::max(CACHE / (c.points() * 4 * (in + out)), in * out / (in + out));
         const int64_t batches = (c.tiles() + wanted - 1) / wanted;
         most = ((c.tiles() + batches - 1) / batches + ROWS - 1) / ROWS * ROWS;
         in_point = most * in + LANES, out_point = most * out + LANES;
@@ -71,41 +71,55 @@ struct Place {
         : image(tile / (c.down() * c.across())), top(tile / c.across() % c.down() * 4), left(tile % c.across() * 4) {}
 };
 
-// SIDE x SIDE pixels per tile, transformed: points, tiles, channels.  Outside the image is zero.  Here and in `finish`
-// memory is asked for ahead: without, a third of the time would be waiting for it.
-template <int SIDE, class Line>
-void transform(const Correlation& c, const float* x, const Size& size, int64_t above, int64_t left, int64_t first,
-               int64_t count, float* to, int64_t point, Line line) {
+// SIDE x SIDE pixels per tile, transformed: points, tiles, channels.  Outside the image is zero; what lies past `last` no
+// pixel of the output meets, and is as the last one, so that it leaves ties as they are.  Here and in `finish` memory is
+// asked for ahead: without, a third of the time would be waiting for it.
+struct Source {
+    const float* x;
+    Size size;
+    int64_t above, left, last_row, last_column;
+};
+
+template <int SIDE, int TO, class Line>
+void transform(const Correlation& c, const Source& source, int64_t first, int64_t count, float* to, int64_t point,
+               Line line) {
+    const Size& size = source.size;
     float* zeros = room().zeros.of<float>(size.channels);
     std::fill_n(zeros, size.channels, 0.f);
     for (int64_t t = 0; t < count; ++t, to += padded(size.channels)) {
         const Place place(c, first + t);
-        const float *pixels[SIDE * SIDE], *image = x + place.image * size.numbers();
+        const float *pixels[SIDE * SIDE], *image = source.x + place.image * size.numbers();
         for (int64_t i = 0; i < SIDE; ++i)
             for (int64_t j = 0; j < SIDE; ++j) {
-                const int64_t row = place.top - above + i, column = place.left - left + j;
+                const int64_t row = std::min(place.top - source.above + i, source.last_row);
+                const int64_t column = std::min(place.left - source.left + j, source.last_column);
                 const bool inside = row >= 0 && row < size.height && column >= 0 && column < size.width;
                 pixels[i * SIDE + j] = inside ? image + (row * size.width + column) * size.channels : zeros;
             }
         vectors(size.channels, [&](int64_t channel, int lanes) {
-            Floats from[SIDE * SIDE], found[POINTS];
+            Floats from[SIDE * SIDE], found[TO * TO];
             for (int i = 0; i < SIDE * SIDE; ++i) {
                 from[i] = load<Floats>(pixels[i] + channel, lanes);
                 __builtin_prefetch(pixels[i] + channel + 8 * size.channels);  // the tile after next
             }
-            winograd::square<SIDE, 6>(from, found, line);
-            for (int p = 0; p < POINTS; ++p) store(to + p * point + channel, found[p], LANES);
+            winograd::square<SIDE, TO>(from, found, line);
+            for (int p = 0; p < TO * TO; ++p) store(to + p * point + channel, found[p], LANES);
         });
     }
 }
 
+template <class Lines>
 float* transform_images(const Correlation& c, const Batch& batch, const float* x, int64_t first, int64_t count) {
-    float* to = room().in.of<float>(POINTS * batch.in_point);
-    transform<6>(c, x, c.in, c.above, c.left, first, count, to, batch.in_point, winograd::Image());
+    constexpr int POINTS = Lines::POINTS;
+    float* to = room().in.of<float>(POINTS * POINTS * batch.in_point);
+    const Source images = {x, c.in, c.above, c.left, c.out.height + c.side - 2 - c.above,
+                           c.out.width + c.side - 2 - c.left};
+    transform<POINTS, POINTS>(c, images, first, count, to, batch.in_point, typename Lines::Image());
     return to;
 }
 
 // Sums of the products: tiles of z, with the bias.
+template <class Lines>
 void finish(const Correlation& c, const float* from, int64_t point, int64_t first, int64_t count, const float* bias,
             float* z) {
     const Size& size = c.out;
@@ -115,9 +129,10 @@ void finish(const Correlation& c, const float* from, int64_t point, int64_t firs
         const int64_t columns = std::min<int64_t>(4, size.width - place.left);
         float* to = z + place.image * size.numbers() + place.top * line + place.left * size.channels;
         vectors(size.channels, [&](int64_t channel, int lanes) {
-            Floats points[POINTS], found[16];
-            for (int p = 0; p < POINTS; ++p) points[p] = load<Floats>(from + p * point + channel, LANES);
-            winograd::square<6, 4>(points, found, winograd::Tile());
+            constexpr int POINTS = Lines::POINTS;
+            Floats points[POINTS * POINTS], found[16];
+            for (int p = 0; p < POINTS * POINTS; ++p) points[p] = load<Floats>(from + p * point + channel, LANES);
+            winograd::square<POINTS, 4>(points, found, typename Lines::Tile());
             for (int i = 0; i < 4; ++i)
                 for (int j = 4; j < 8; ++j)  // the next tile
                     __builtin_prefetch(to + i * line + j * size.channels + channel, 1);
@@ -129,30 +144,40 @@ void finish(const Correlation& c, const float* from, int64_t point, int64_t firs
     }
 }
 
-}  // namespace
-
+template <class Lines>
 void correlate(const Correlation& c, const float* x, const float* kernels, const float* bias, float* z) {
     const Batch batch(c);
     batches(c, batch, [&](int64_t first, int64_t count) {
-        const float* in = transform_images(c, batch, x, first, count);
-        float* out = room().out.of<float>(POINTS * batch.out_point);
-        for (int p = 0; p < POINTS; ++p)
+        const float* in = transform_images<Lines>(c, batch, x, first, count);
+        float* out = room().out.of<float>(c.points() * batch.out_point);
+        for (int p = 0; p < c.points(); ++p)
             product<false>(count, batch.out, c.in.channels, in + p * batch.in_point, batch.in, 1,
                            kernels + p * batch.in * batch.out, out + p * batch.out_point);
-        finish(c, out, batch.out_point, first, count, bias, z);
+        finish<Lines>(c, out, batch.out_point, first, count, bias, z);
     });
 }
 
-void correlate_weights(const Correlation& c, const float* x, const float* gz, float* sums) {
+template <class Lines> void correlate_weights(const Correlation& c, const float* x, const float* gz, float* sums) {
     const Batch batch(c);
     batches(c, batch, [&](int64_t first, int64_t count) {
-        const float* in = transform_images(c, batch, x, first, count);
-        float* out = room().out.of<float>(POINTS * batch.out_point);
-        transform<4>(c, gz, c.out, 0, 0, first, count, out, batch.out_point, winograd::TileBack());
-        for (int p = 0; p < POINTS; ++p)
+        const float* in = transform_images<Lines>(c, batch, x, first, count);
+        float* out = room().out.of<float>(c.points() * batch.out_point);
+        const Source planes = {gz, c.out, 0, 0, c.out.height, c.out.width};
+        transform<4, Lines::POINTS>(c, planes, first, count, out, batch.out_point, typename Lines::TileBack());
+        for (int p = 0; p < c.points(); ++p)
             product<true>(batch.in, batch.out, count, in + p * batch.in_point, 1, batch.in, out + p * batch.out_point,
                           sums + p * batch.in * batch.out);
     });
+}
+
+}  // namespace
+
+void correlate(const Correlation& c, const float* x, const float* kernels, const float* bias, float* z) {
+    (c.side == 3 ? correlate<winograd::Lines<3>> : correlate<winograd::Lines<2>>)(c, x, kernels, bias, z);
+}
+
+void correlate_weights(const Correlation& c, const float* x, const float* gz, float* sums) {
+    (c.side == 3 ? correlate_weights<winograd::Lines<3>> : correlate_weights<winograd::Lines<2>>)(c, x, gz, sums);
 }
 
 }  // namespace fkp
