@@ -5,6 +5,7 @@ import sys
 
 import pytest
 from conftest import ROOT
+from test_rooms import imports
 
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in [
     *ROOT.glob("*.md"), *ROOT.glob("docs/*.md"),
@@ -80,6 +81,23 @@ def test_every_module_has_its_place_in_the_layout():
     named = prose("docs/layout.md")
     for path in ROOT.glob("fkp/**/*.py"):
         assert path.name == "__init__.py" or path.relative_to(ROOT).as_posix() in named, path
+
+
+def test_no_import_goes_up_a_floor():
+    floor = {part: number for number, line in re.findall(r"^(\d)\. (.*)$", prose("docs/layout.md"), re.MULTILINE)
+             for part in re.findall("`([^`]+)`", line)}
+    for path in [ROOT / "load.py", *ROOT.glob("fkp/**/*.py")]:
+        own = part_of(path)
+        for name in imports(path):
+            other = part_of(ROOT / (name.replace(".", "/") + ".py"))
+            assert other in (None, own) or own is None or floor[other] > floor[own], "%s imports %s" % (path, name)
+
+
+def part_of(path):
+    """The room of fkp that this file is in, or itself; None for the package fkp and for what is not ours."""
+    parts = path.relative_to(ROOT).parts
+    part = "/".join(parts[:2]) if parts[0] == "fkp" else parts[0]
+    return part if path.name != "__init__.py" and parts[0] in ("fkp", "load.py") and (ROOT / part).exists() else None
 
 
 @pytest.mark.slow
