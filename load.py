@@ -19,9 +19,9 @@ from fkp import endings  # noqa: F401  first: whatever fails from here on ends a
 import theano_onednn  # noqa: F401, I001  before NumPy, whose BLAS reads its settings, and before Theano
 from fkp import models
 from fkp.pictures.crops import corner, crop, crop_group, from_crop, middle, to_crop, windows
-from fkp.faces import (Faces, FirstRows, is_drawn, read_faces, read_groups, read_lookup, row_order, select, split_for,
-                       validation_rows)
-from fkp.keypoints import (ALL_COLUMNS, AREA, COLUMNS, FOUR, FULL, GROUPS, HALF, KEYPOINTS, SCHEMES, SIZE,
+from fkp.faces import (Faces, FirstRows, frame, is_drawn, read_faces, read_groups, read_lookup, row_order, select,
+                       split_for, validation_rows)
+from fkp.keypoints import (ALL_COLUMNS, ALL_POINTS, AREA, COLUMNS, FOUR, FULL, GROUPS, HALF, KEYPOINTS, SCHEMES, SIZE,
                            columns, group_centres, mirror, mirror_name, mirror_order, pixels, scale, split_schemes,
                            unscale)
 from fkp.pictures.preprocess import PREPROCESS, PixelBatchIterator, as_batch, preprocessed

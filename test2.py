@@ -6,21 +6,22 @@
     python test2.py net5 --image PHOTO.jpg
 
 Saves test2-NET-test.png (test faces), test2-NET-valid.png (validation faces,
-prediction in red, truth in green) and test2-NET-errors.png; for several nets
-test2-nets-valid.png and test2-nets-errors.png.  With --image it
-predicts on your own photo instead: on the face in --box, on those that OpenCV
-finds, where it is installed, or on those that the net itself is sure of; a
-photo on which none is found is taken as one face.  The result is
-PHOTO.jpg-NET.png beside the photo (or in --out), with the keypoints in
-PHOTO.jpg-NET.csv.
+prediction in red, truth in green) and test2-NET-errors.png, with the errors in
+test2-NET-errors.csv; for several nets test2-nets-valid.png, test2-nets-errors.png
+and test2-nets-errors.csv.  With --image it predicts on your own photo instead:
+on the face in --box, on those that OpenCV finds, where it is installed, or on
+those that the net itself is sure of; a photo on which none is found is taken as
+one face.  The result is PHOTO.jpg-NET.png beside the photo (or in --out), with
+the keypoints in PHOTO.jpg-NET.csv.
 """
 import argparse
 import os
 from pathlib import Path
 
 import load  # first: prepares Theano
-from fkp import Problem, cli, files, greeting
-from fkp.looking import answers, cascade, photo
+from fkp import Problem, cli, files, greeting, tables
+from fkp.looking import cascade, photo
+from fkp.looking.answers import net_points
 from fkp.results import figures
 from fkp.results import report
 from fkp.faces import describe
@@ -28,6 +29,7 @@ from fkp.keypoints import rms, turned
 from fkp.models import named, scripts
 
 import numpy as np
+import pandas
 
 N_TEST, N_VALID = 16, 8
 COMPLETE = "all, on complete faces"
@@ -42,7 +44,7 @@ def predictor(name, models):
     net = load.open_net(named(models, name)[1])
     if net.run_.script == "net5":
         raise Problem("%s is a specialist and sees crops only; `python test2.py net5` shows the cascade" % name)
-    return lambda images: answers.net_points(net, images), net.run_
+    return lambda images: net_points(net, images), net.run_
 
 
 def best_there_is(models):
@@ -121,15 +123,14 @@ def show_validation(name, predict, preprocess, faces, random, args):
     images, points, truth = on_validation_faces(predict, preprocess, faces)
     chosen = choose(truth, random)
     full = slice(0, len(load.COLUMNS))
-    figure = figures.gallery("%s on validation faces: prediction +, truth o" % name, images[chosen],
+    figure = figures.gallery(f"{name} on validation faces: prediction +, truth o", images[chosen],
                              points[chosen, full], truth[chosen, full],
-                             ["%.2f pixels" % rms((points - truth)[i, full]) for i in chosen])
-    figures.save(figure, args.out / ("test2-%s-valid.png" % in_a_name(name)), args.show)
-    each = error_per_keypoint(points, truth)
-    print_errors({name: each})
-    overall = COMPLETE, each.pop(COMPLETE)
-    figure = figures.errors_per_keypoint("%s: error per keypoint on validation faces" % name, each, overall)
-    figures.save(figure, args.out / ("test2-%s-errors.png" % in_a_name(name)), args.show)
+                             [f"{rms((points - truth)[i, full]):.2f} pixels" for i in chosen])
+    figures.save(figure, args.out / f"test2-{in_a_name(name)}-valid.png", args.show)
+    errors = error_table({name: points}, truth)
+    print_errors(errors)
+    figure = figures.errors_per_keypoint(f"{name}: error per keypoint on validation faces", errors[name], COMPLETE)
+    save_errors(figure, errors, args.out / f"test2-{in_a_name(name)}-errors.png", args.show)
 
 
 def compare(names, faces, random, args):
@@ -147,11 +148,10 @@ def compare(names, faces, random, args):
                                 truth[chosen][:, full], errors)
     shown = "%s under " + ", ".join(names)
     figures.save(figure, args.out / "test2-nets-valid.png", args.show, title=shown % "faces")
-    each = {name: error_per_keypoint(points, truth) for name, points in answers.items()}
-    print_errors(each)
-    overall = COMPLETE, {name: rows.pop(COMPLETE) for name, rows in each.items()}
-    figures.save(figures.compared_errors("Error per keypoint on validation faces", each, overall),
-                 args.out / "test2-nets-errors.png", args.show, title=shown % "errors")
+    errors = error_table(answers, truth)
+    print_errors(errors)
+    save_errors(figures.compared_errors("Error per keypoint on validation faces", errors, COMPLETE), errors,
+                args.out / "test2-nets-errors.png", args.show, title=shown % "errors")
 
 
 def on_validation_faces(predict, preprocess, faces):
@@ -167,25 +167,32 @@ def choose(truth, random):
     return random.choice(among, min(N_VALID, len(among)), replace=False)
 
 
-def error_per_keypoint(points, truth):
-    """{keypoint: pixels}, where net and faces know it, those of straight and turned heads, and over complete faces."""
-    error = points - truth
-    each = {c[:-2]: rms(error[:, [i, i + 1]]) for i, c in enumerate(load.ALL_COLUMNS) if c.endswith("_x")}
-    aside = turned(truth)
-    each.update({"all, heads held straight": rms(error[~aside]), "all, heads turned aside": rms(error[aside])})
-    each = {keypoint: value for keypoint, value in each.items() if np.isfinite(value)}
-    return {**each, COMPLETE: rms(error[report.complete(truth)][:, :len(load.COLUMNS)])}
+def error_table(answers, truth):
+    """Errors in pixels of {net: points (n, all)}: a row per keypoint and kind of face, a column per net.
+
+    NaN is what a net or the labels, `truth` (n, all), do not know; what nobody knows has no row.
+    """
+    table = pandas.DataFrame({net: errors_of(points - truth, truth) for net, points in answers.items()})
+    return table[table.notna().any(axis=1) | (table.index == COMPLETE)].rename_axis("keypoint")
+
+
+def errors_of(error, truth):
+    """A column of `error_table`: per keypoint, of straight and of turned heads, and over complete faces."""
+    heads = turned(truth)
+    each = {name: rms(error[:, [2 * i, 2 * i + 1]]) for i, name in enumerate(load.ALL_POINTS)}
+    return pandas.Series({**each, "all, heads held straight": rms(error[~heads]),
+                          "all, heads turned aside": rms(error[heads]),
+                          COMPLETE: rms(error[report.complete(truth)][:, :len(load.COLUMNS)])})
 
 
 def print_errors(errors):
-    """errors: {net: {keypoint: pixels}}."""
-    wide = max(10, *(len(name) + 2 for name in errors))
-    print("\n%-26s" % "error in pixels" + "".join(name.rjust(wide) for name in errors))
-    for keypoint in dict.fromkeys(k for each in errors.values() for k in each if k != COMPLETE):
-        print("%-26s" % keypoint + "".join(("%.2f" % each[keypoint] if keypoint in each else "-").rjust(wide)
-                                           for each in errors.values()))
-    known = [each[COMPLETE] for each in errors.values()]
-    print("%-26s" % COMPLETE + "".join(("%.2f" % error if np.isfinite(error) else "-").rjust(wide) for error in known))
+    print(f"\n{tables.show(errors.rename_axis(index=None, columns='error in pixels'))}")
+
+
+def save_errors(figure, errors, path, show, title=None):
+    """The picture, and beside it the table as CSV."""
+    path = figures.save(figure, path, show, title=title)
+    print(f"Table: {tables.write(path.with_suffix('.csv'), errors.reset_index(), 4)}")
 
 
 if __name__ == "__main__":

@@ -11,28 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from fkp import Problem, cli
+from fkp.csvs import reader
 from fkp.results import submission
-
-
-def read(path):
-    """(row ids (n,), locations (n,)) of a submission.  Raises Problem naming file and line."""
-    try:
-        header, *lines = path.read_text().splitlines()
-    except (OSError, ValueError) as error:
-        raise Problem("%s: cannot be read (%s); name a submission" % (path, error)) from None
-    if header != submission.HEADER:
-        raise Problem("%s, line 1: %.40r is not %s; name a submission" % (path, header, submission.HEADER))
-    values = np.empty((len(lines), 2))
-    for number, line in enumerate(lines, 2):
-        try:
-            row_id, location = line.split(",")
-            values[number - 2] = int(row_id), float(location)
-            if not np.isfinite(values[number - 2]).all():
-                raise ValueError
-        except ValueError:
-            raise Problem("%s, line %d: %.40r is no RowId and Location; write the submission again"
-                          % (path, number, line)) from None
-    return values[:, 0].astype(int), values[:, 1]
 
 
 def main(arguments=()):
@@ -41,14 +21,14 @@ def main(arguments=()):
     p.add_argument("--out", metavar="CSV", type=cli.path, default=Path("submission.csv"),
                    help="where the mean goes (default: submission.csv)")
     args = p.parse_args(arguments)
-    found = [read(path) for path in args.submissions]
-    row_ids = found[0][0]
-    for path, (others, _) in zip(args.submissions, found):
-        if not np.array_equal(others, row_ids):
-            raise Problem("%s: has other RowIds than %s; average submissions for one IdLookupTable.csv"
-                          % (path, args.submissions[0]))
-    path = submission.write_rows(args.out, row_ids, np.mean([locations for _, locations in found], axis=0))
-    print("Submission: %s, the mean of %d" % (path, len(found)))
+    found = [reader.read_submission(path) for path in args.submissions]
+    row_ids = found[0]["RowId"]
+    for path, rows in zip(args.submissions, found):
+        if not rows["RowId"].equals(row_ids):
+            raise Problem(f"{path}: has other RowIds than {args.submissions[0]}; average submissions for one "
+                          "IdLookupTable.csv")
+    path = submission.write_rows(args.out, row_ids, np.mean([rows["Location"] for rows in found], axis=0))
+    print(f"Submission: {path}, the mean of {len(found)}")
 
 
 if __name__ == "__main__":

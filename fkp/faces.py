@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fkp import ROOT, Problem, files
 import theano_onednn  # noqa: F401  comes before nolearn, which imports Theano
-from fkp.drawn import samples as drawn
+from fkp.drawn import draw, samples
 from fkp.csvs import reader
 from fkp.csvs.source import find
 from fkp.keypoints import ALL_COLUMNS, COLUMNS, split_schemes
@@ -37,7 +37,7 @@ def read_faces(test=False, data=None, rows=None, groups=None):
         raise Problem("test: %r is not True or False; name the folder as data=%r" % (test, test))
     name = "test.csv" if test else "training.csv"
     if is_drawn(data):
-        raw = drawn.read_test(DATA, rows) if test else drawn.read_training(DATA, rows)
+        raw = samples.read_test(DATA, rows) if test else samples.read_training(DATA, rows)
         name = "drawn faces"
     elif test:
         raw = reader.read_test(find(data or DATA, name), rows)
@@ -81,16 +81,25 @@ def is_drawn(data=None):
 
 
 def read_lookup(ids, data=None):
-    """IdLookupTable.csv: (row_ids, image_ids, features), features being indices into COLUMNS.
+    """IdLookupTable.csv as a pandas table: RowId, ImageId and FeatureName, one of COLUMNS.
 
     `ids` are the test faces' ImageIds; Problem if it asks for one that is not among them.
     """
     if is_drawn(data):
-        return drawn.read_lookup(COLUMNS)
+        return draw.lookup()
     path = find(data or DATA, "IdLookupTable.csv")
     table = reader.read_lookup(path, COLUMNS)
     reader.check_lookup(table, ids, path)
     return table
+
+
+def frame(data=None, rows=None):
+    """The labels of training.csv as a pandas table: a row per face, a column for each of ALL_COLUMNS, in pixels.
+
+    NaN marks a missing label.  Row i is the picture `read_faces(data=data).images[i]`.
+    """
+    import pandas  # here: nets that train need none, and it takes half a second
+    return pandas.DataFrame(read_faces(data=data, rows=rows).keypoints, columns=ALL_COLUMNS)
 
 
 def row_order(n_rows, groups=None):

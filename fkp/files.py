@@ -45,7 +45,7 @@ def write_whole(path, write, durable=True):
     """
     path = Path(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         handle, name = tempfile.mkstemp(prefix=path.name + ".", suffix=".tmp", dir=path.parent)
     except OSError as error:
         raise Problem("%s: cannot be written (%s); choose another folder" % (path, error.strerror)) from None
@@ -65,6 +65,14 @@ def write_whole(path, write, durable=True):
     finally:
         if os.path.exists(name):
             os.unlink(name)
+
+
+def make_folder(path):
+    """Make a folder and those above it.  Raises Problem where the system refuses."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Problem(f"{path}: cannot be written ({error.strerror}); choose another folder") from None
 
 
 def clear_leftovers(folder, name):

@@ -31,6 +31,7 @@ def lookup_lines():
     return ["RowId,ImageId,FeatureName,Location", "1,1,eye_x,", "2,1,nose_y,", "3,3,eye_y,"]
 
 
+LOOKUP = [[1, 1, "eye_x"], [2, 1, "nose_y"], [3, 3, "eye_y"]]
 SEEDS = {"training": (training_lines, lambda path: reader.read_training(path, COLUMNS)),
          "test": (case_lines, reader.read_test),
          "lookup": (lookup_lines, lambda path: reader.read_lookup(path, COLUMNS))}

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fkp.drawn import draw
+from fkp import keypoints
 from fkp.keypoints import MEAN_FACE, merge_schemes, placement, turned
 
 
@@ -121,3 +122,24 @@ def test_a_faces_place_is_that_of_the_points_it_has():
 
 def test_a_face_without_points_has_no_place():
     assert np.isnan(placement(np.full((1, 34), np.nan))[0]).all()
+
+
+@pytest.mark.parametrize("known, scheme", [(range(30), 0), (range(29), 0), ([0, 1, 2, 3, 20, 21, 28, 29], 1), ([0, 1], 1),
+                                           ([4], 0), ([], 1)])
+def test_a_row_is_of_the_scheme_of_fewest_points_that_marks_all_it_has(known, scheme):
+    assert keypoints.schemes_of(np.isin(np.arange(30), known)[None]).tolist() == [scheme]
+
+
+def test_a_third_scheme_is_an_entry_of_the_list(monkeypatch):
+    third = keypoints.Scheme(["nose_tip", "mouth_left_corner"], {"nose_tip": "nose_base"})
+    meant = [load.ALL_COLUMNS.index(name) for name in load.columns(
+        third.elsewhere.get(point, point) for point in load.KEYPOINTS)]
+    monkeypatch.setattr(keypoints, "SCHEMES", [*keypoints.SCHEMES, third])
+    monkeypatch.setattr(keypoints, "MEANT", np.vstack([keypoints.MEANT, meant]))
+    rows = np.full((2, 30), np.nan, np.float32)
+    rows[0], rows[1, [20, 21, 22, 23]] = range(30), [5, 6, 7, 8]
+    points = load.split_schemes(rows)
+    nose = load.ALL_COLUMNS.index("nose_base_x")
+    assert points[1, nose] == 5 and np.isnan(points[1, 20]) and np.isnan(points[0, nose])
+    assert keypoints.schemes_of(keypoints.known_labels(points)).tolist() == [0, 2]
+    np.testing.assert_array_equal(keypoints.merge_schemes(points, np.array([0, 2])), rows)

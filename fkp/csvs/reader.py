@@ -21,7 +21,6 @@ from fkp.csvs.table import AGAIN, MARGIN, open_table, show
 from fkp.keypoints import AREA, SIZE
 
 IMAGE, IMAGE_ID = "Image", "ImageId"
-LOOKUP_COLUMNS = ("RowId", "ImageId", "FeatureName")
 
 
 class Faces(NamedTuple):
@@ -31,14 +30,6 @@ class Faces(NamedTuple):
     keypoints: np.ndarray | None  # float32 (N, 30) in pixels, NaN = missing; None for test.csv
     ids: np.ndarray | None  # int32 (N,) ImageId; None for training.csv
     fingerprint: str  # 32 hex digits that name this content
-
-
-class Lookup(NamedTuple):
-    """IdLookupTable.csv in the order of the file; all arrays int32 (N,), read-only."""
-
-    row_ids: np.ndarray
-    image_ids: np.ndarray
-    features: np.ndarray  # index into the columns asked for
 
 
 def read_training(path, columns, rows=None):
@@ -61,33 +52,53 @@ def read_test(path, rows=None):
 
 
 def read_lookup(path, columns):
-    """Reads IdLookupTable.csv as a Lookup; features must be among `columns`.
+    """Read IdLookupTable.csv as a table of RowId, ImageId and FeatureName, which must be among `columns`.
 
     Raises Problem where the file is not what Kaggle serves.
     """
-    known = {column.lower().encode(): i for i, column in enumerate(columns)}
-    found, seen = [], {}
-    with open_table(path, LOOKUP_COLUMNS, optional=("Location",)) as table:
-        row_id, image_id, feature = table.order
-        for fields in table:
-            number = table.integer(fields[row_id], "RowId")
-            table.once(number, "RowId", seen)
-            name = fields[feature].strip().lower()
-            if name not in known:
-                raise table.problem("FeatureName", f"{show(fields[feature])} is none of the {len(known)} known "
-                                    "features; correct the name")
-            found.append((number, table.integer(fields[image_id], IMAGE_ID), known[name]))
-        table.require_rows()
-    return Lookup(*(_frozen(np.array(column, np.int32)) for column in zip(*found)))
+    known = {column.lower().encode(): column for column in columns}
+
+    def feature(table, field):
+        name = known.get(field.strip().lower())
+        if name is None:
+            raise table.problem("FeatureName", f"{show(field)} is none of the {len(known)} known features; correct "
+                                "the name")
+        return name
+    return _read_table(path, {IMAGE_ID: lambda table, field: table.integer(field, IMAGE_ID), "FeatureName": feature},
+                       optional=("Location",))
+
+
+def read_submission(path):
+    """Read a submission as a table of RowId and Location, pixels.  Raises Problem where it is none."""
+    def location(table, field):
+        value = table.coordinate(field, "Location")
+        if not np.isfinite(value):
+            raise table.problem("Location", f"{show(field)} is not a number; write the submission again")
+        return value
+    return _read_table(path, {"Location": location})
 
 
 def check_lookup(lookup, ids, path):
-    """Raises Problem if `lookup`, read from `path`, asks for an ImageId that is not in `ids`."""
-    unknown = np.flatnonzero(~np.isin(lookup.image_ids, ids))
+    """Raise Problem if `lookup`, read from `path`, asks for an ImageId that is not in `ids`."""
+    unknown = np.flatnonzero(~lookup[IMAGE_ID].isin(ids))
     if len(unknown):
         row = unknown[0] + 1
-        raise Problem(f"{path}, row {row} (line {row + 1}), column ImageId: {lookup.image_ids[row - 1]} is not "
+        raise Problem(f"{path}, row {row} (line {row + 1}), column ImageId: {lookup[IMAGE_ID][row - 1]} is not "
                       "in test.csv; use the two files of one download")
+
+
+def _read_table(path, parse, optional=()):
+    """A table of RowId, each given once, and other columns, {name: function of the table and a field}."""
+    import pandas  # here: nets that train need none, and it takes half a second
+    found, seen = [], {}
+    with open_table(path, ("RowId", *parse), optional) as table:
+        for fields in table:
+            row_id, *others = (fields[position] for position in table.order)
+            number = table.integer(row_id, "RowId")
+            table.once(number, "RowId", seen)
+            found.append((number, *(one(table, field) for one, field in zip(parse.values(), others))))
+        table.require_rows()
+    return pandas.DataFrame(found, columns=["RowId", *parse])
 
 
 class _Kind(NamedTuple):

@@ -15,6 +15,7 @@ from fkp.keypoints import AREA, SIZE
 MARGIN = 20
 BLOCK = 4  # rows parsed together: as many as stay in a core's cache
 LONGEST_LINE = 1 << 20  # bytes; Kaggle's longest is under 40,000
+SHOWN = 30  # bytes of a field in a message
 AGAIN = "download it again from Kaggle"
 CUT = ": the file is cut off here"
 
@@ -219,7 +220,7 @@ def _number(field):
     return float(field) if _NUMBER.fullmatch(field) else None
 
 
-def show(raw, most=30):
+def show(raw):
     """Bytes as a short, quoted, printable text."""
-    text = ascii(raw[:most].decode("utf-8", "replace"))
-    return text + "..." if len(raw) > most else text
+    text = ascii(raw[:SHOWN].decode("utf-8", "replace"))
+    return text + "..." if len(raw) > SHOWN else text

@@ -110,7 +110,8 @@ def test(rows=TEST_ROWS, seed=42):
 
 
 def lookup(rows=TEST_ROWS, seed=42):
-    """What is asked of the first `rows` test images: a list of (row_id, image_id, feature), ids from 1."""
+    """What is asked of the first `rows` test images, as `reader.read_lookup` gives it; ids from 1."""
+    import pandas
     rng = np.random.default_rng([seed, 4])
     asked = np.ones((TEST_ROWS, len(KEYPOINTS)), bool)
     asked[TEST_FIRST:, [i for i, name in enumerate(KEYPOINTS) if name not in SCHEMES[FOUR].points]] = False
@@ -118,8 +119,8 @@ def lookup(rows=TEST_ROWS, seed=42):
     for image, points in zip(rng.choice(TEST_FIRST, len(lacks), False), lacks):
         asked[image, list(points)] = False
     asked[rng.choice(np.arange(TEST_FIRST, TEST_ROWS), UNASKED_LATER, False), MARK["mouth_center_bottom_lip"]] = False
-    pairs = [(image + 1, KEYPOINTS[p] + axis) for image, p in zip(*np.nonzero(asked[:rows])) for axis in ("_x", "_y")]
-    return [(row + 1, int(image), feature) for row, (image, feature) in enumerate(pairs)]
+    found = [(image + 1, KEYPOINTS[p] + axis) for image, p in zip(*np.nonzero(asked[:rows])) for axis in ("_x", "_y")]
+    return pandas.DataFrame([(row, *one) for row, one in enumerate(found, 1)], columns=["RowId", "ImageId", "FeatureName"])
 
 
 def _write(path, header, lines):
@@ -145,13 +146,14 @@ def write_csvs(folder, rows=ROWS, seed=42):
     paths = [os.path.join(folder, name) for name in ("training.csv", "test.csv", "IdLookupTable.csv")]
     for path in filter(os.path.lexists, paths):
         raise Problem(f"{path}: is there already; name another folder")
+    files.make_folder(folder)
     images, points = training(rows, seed)
     _write(paths[0], ",".join([*COLUMNS, "Image"]),
            (",".join([_number(v) for v in p] + [_pixels(image)]) for image, p in zip(images, points)))
     tests = min(rows, TEST_ROWS)
     _write(paths[1], "ImageId,Image", (f"{i},{_pixels(image)}" for i, image in enumerate(test(tests, seed), 1)))
     _write(paths[2], "RowId,ImageId,FeatureName,Location",
-           (f"{row},{image},{what}," for row, image, what in lookup(tests, seed)))
+           (f"{row},{image},{what}," for row, image, what in lookup(tests, seed).itertuples(index=False)))
     return paths
 
 

@@ -21,12 +21,6 @@ def read_test(folder, rows=None):
     return reader.Faces(images, None, np.arange(1, len(images) + 1, dtype=np.int32), draw.FINGERPRINT)
 
 
-def read_lookup(columns):
-    """As `reader.read_lookup`."""
-    row_ids, image_ids, names = zip(*draw.lookup())
-    return reader.Lookup(np.array(row_ids), np.array(image_ids), np.array([columns.index(name) for name in names]))
-
-
 def _kept(what, names, folder, rows):
     """{name: array} of the first `rows` faces, from folder/drawn-WHAT.npz or drawn now; only a whole set is kept."""
     path = folder / ("drawn-%s.npz" % what)

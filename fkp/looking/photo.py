@@ -1,19 +1,16 @@
 """A user's own photo: a box around a face, or all faces that OpenCV or the net itself finds."""
-import csv
-import io
 import warnings
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from fkp import Problem, files
+from fkp import Problem, tables
 from fkp.looking import photo_search
 from fkp.keypoints import COLUMNS, KEYPOINTS, SIZE
 from fkp.pictures import crops
 from fkp.pictures.preprocess import preprocessed
 
 SMALLEST = 8     # pixels: a face that is smaller shows nothing
-COLUMNS_OF_CSV = ["face", "keypoint", "x", "y"]
 LOOKED_AT = 800  # pixels: OpenCV looks for faces on a photo made so small
 
 
@@ -115,22 +112,4 @@ def square(box, size, path):
 
 def write_csv(path, points):
     """One row per keypoint: face (from 1), keypoint, x, y in the photo's pixels from its left and upper edge."""
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(COLUMNS_OF_CSV)
-    for number, face in enumerate(points, 1):
-        for name, (x, y) in zip(KEYPOINTS, face.reshape(-1, 2)):
-            if np.isfinite(x + y):  # a net answers NaN for what no label taught it
-                rows.writerow([number, name, "%.2f" % x, "%.2f" % y])
-    path = files.unclaimed(path, is_ours)
-    files.write_text(path, text.getvalue())
-    print("Keypoints: %s" % path)
-
-
-def is_ours(path):
-    """Keypoints as `write_csv` writes them?"""
-    try:
-        with open(path, "rb") as file:
-            return file.readline().decode().split() == [",".join(COLUMNS_OF_CSV)]
-    except (OSError, UnicodeDecodeError):
-        return False
+    print(f"Keypoints: {tables.write(path, tables.points_frame(points, KEYPOINTS), 2)}")

@@ -8,6 +8,9 @@ from PIL import Image, ImageOps
 from scipy.ndimage import gaussian_filter
 
 
+LOCAL = 8.0   # pixels: standard deviation of the Gaussian of local contrast
+
+
 # --- once: uint8 (n, SIZE, SIZE) -> uint8 or float32 of the same shape ---
 
 def plain(images):
@@ -28,14 +31,14 @@ def standardise(images):
     return x
 
 
-def local(images, sigma=8.0):
-    """Local contrast normalisation: minus the local mean, by the local deviation (Gaussian, `sigma` pixels).
+def local(images):
+    """Local contrast normalisation: minus the local mean, by the local deviation (Gaussian, of LOCAL pixels).
 
     Jarrett et al., "What is the best multi-stage architecture for object recognition?" (ICCV 2009).
     """
     x = images.astype(np.float32)
-    x -= gaussian_filter(x, (0, sigma, sigma))
-    deviation = np.sqrt(gaussian_filter(x * x, (0, sigma, sigma)))
+    x -= gaussian_filter(x, (0, LOCAL, LOCAL))
+    deviation = np.sqrt(gaussian_filter(x * x, (0, LOCAL, LOCAL)))
     x /= np.maximum(deviation, deviation.mean((1, 2), keepdims=True) + 1)  # as there: noise stays small
     return x
 

@@ -19,6 +19,9 @@ if "IPython" in sys.modules:  # Matplotlib before 3.9 asks it for a table that I
 SOFTWARE = "Facial keypoints with Theano, Lasagne and nolearn"   # in a PNG: it is ours
 
 
+ACROSS = 4   # faces side by side in a gallery
+
+
 def use_display(show):
     """Choose the window or the file, before pyplot is used: `show` True, False, or None for "if there is one"."""
     desktop = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
@@ -73,12 +76,12 @@ def draw_face(axes, image, points, truth=None, title=""):
     axes.set_title(title, fontsize=9)
 
 
-def gallery(title, images, points, truth=None, captions=None, columns=4):
+def gallery(title, images, points, truth=None, captions=None):
     """A sheet of faces.  images (n, SIZE, SIZE) uint8; points and truth (n, 2k) in pixels."""
     import matplotlib.pyplot as plt
     n = len(images)
-    rows = -(-n // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(2.3 * columns, 2.45 * rows + 0.5), squeeze=False)
+    rows = -(-n // ACROSS)
+    figure, axes = plt.subplots(rows, ACROSS, figsize=(2.3 * ACROSS, 2.45 * rows + 0.5), squeeze=False)
     figure.suptitle(title)
     for i, axis in enumerate(axes.flat):
         if i < n:
@@ -105,19 +108,18 @@ def photo(picture, squares, points):
 
 
 def errors_per_keypoint(title, errors, overall):
-    """Horizontal bars: root mean square error per keypoint in pixels.
+    """Horizontal bars: root mean square error per keypoint.
 
-    errors: {keypoint: pixels}; overall: (name, pixels), a line across them.
+    errors: a pandas Series, {keypoint: pixels}; that of the name `overall` is a line across the others.
     """
     import matplotlib.pyplot as plt
-    names = [name for name in errors if np.isfinite(errors[name])]
-    values = [errors[name] for name in names]
-    figure, axes = plt.subplots(figsize=(8, 0.32 * len(names) + 1.2))
-    bars = axes.barh(names, values, color="#4477aa")
+    shown = errors.drop(overall).dropna()
+    figure, axes = plt.subplots(figsize=(8, 0.32 * len(shown) + 1.2))
+    bars = axes.barh([*shown.index], shown, color="#4477aa")
     axes.bar_label(bars, fmt="%.2f", padding=3, fontsize=8)
-    axes.axvline(overall[1], color="#cc6677", linestyle=":", zorder=0, label="%s: %.2f" % overall)
+    axes.axvline(errors[overall], color="#cc6677", linestyle=":", zorder=0, label=f"{overall}: {errors[overall]:.2f}")
     axes.invert_yaxis()
-    axes.set(xlabel="error in pixels (root mean square)", title=title, xlim=(0, 1.12 * max(values)))
+    axes.set(xlabel="error in pixels (root mean square)", title=title, xlim=(0, 1.12 * shown.max()))
     axes.legend(loc="upper right", bbox_to_anchor=(1, -0.09), frameon=False)  # below: no bar is hidden
     return figure
 
@@ -140,21 +142,20 @@ def comparison(title, images, answers, truth, errors):
 
 
 def compared_errors(title, errors, overall):
-    """Bars per keypoint, one colour per net.  errors: {net: {keypoint: pixels}}; overall: (name, {net: pixels})."""
+    """Bars per keypoint, one colour per net: the columns of `errors`, in pixels.  `overall` is the row in the legend."""
     import matplotlib.pyplot as plt
-    names = list(dict.fromkeys(name for each in errors.values() for name in each))
-    figure, axes = plt.subplots(figsize=(9, 0.16 * len(names) * (len(errors) + 1) + 1.2))
-    thick = 0.84 / len(errors)
-    for i, (net, each) in enumerate(errors.items()):
-        values = [each.get(name, np.nan) for name in names]
-        axes.barh(np.arange(len(names)) + (i - (len(errors) - 1) / 2) * thick, values, thick,
-                  label="%s: %.2f" % (net, overall[1][net]))
-    axes.set_yticks(np.arange(len(names)), names)
+    shown = errors.drop(overall)
+    figure, axes = plt.subplots(figsize=(9, 0.16 * len(shown) * (len(errors.columns) + 1) + 1.2))
+    thick = 0.84 / len(errors.columns)
+    for i, net in enumerate(errors.columns):
+        axes.barh(np.arange(len(shown)) + (i - (len(errors.columns) - 1) / 2) * thick, shown[net], thick,
+                  label=f"{net}: {errors[net][overall]:.2f}")
+    axes.set_yticks(np.arange(len(shown)), shown.index)
     axes.margins(y=0.01)
     axes.invert_yaxis()
     axes.set(xlabel="error in pixels (root mean square)", title=title)
     axes.grid(axis="x", alpha=0.25)
-    axes.legend(fontsize=9, title=overall[0], title_fontsize=9)
+    axes.legend(fontsize=9, title=overall, title_fontsize=9)
     return figure
 
 

@@ -2,8 +2,9 @@
 import json
 
 import numpy as np
+import pandas
 
-from fkp import Problem, files
+from fkp import Problem, files, tables
 from fkp.results import figures
 from fkp.looking.cascade import combine, own_columns
 from fkp.faces import validation_rows
@@ -11,6 +12,7 @@ from fkp.keypoints import ALL_COLUMNS, COLUMNS, GROUPS, rms
 
 RULES = [(1,), (2,), (3,), (1, 1, 2), (1, 2), (2, 3), (1, 2, 3)]  # averages of levels; the last is the originals'
 RULES_FILE = "net5.json"
+SHOWN = 8   # faces in the picture
 CONTENT = "validation error of averaged levels, pixels"
 
 
@@ -25,14 +27,18 @@ def print_errors(points, faces):
     """Print every rule's error, side by side, per group and per keypoint.  Returns `full_scheme_error`."""
     errors = validation_errors(points, faces)
     print("\nValidation error in pixels (root mean square), on faces that no level trained on")
-    print("%-26s" % "levels averaged" + "".join("%9s" % rule_name(rule) for rule in errors))
-    for name, index in parts_of_a_face().items():
-        values = [rms(error[:, index]) for error in errors.values()]
-        if np.isfinite(values).any():
-            print("%-26s" % name + "".join("%9.2f" % v if np.isfinite(v) else "%9s" % "-" for v in values))
+    print(tables.show(error_table(errors)))
     scores = full_scheme_error(errors)
     print("The submission uses the best on the full scheme: %s." % rule_name(min(scores, key=scores.get)), flush=True)
     return scores
+
+
+def error_table(errors):
+    """Errors in pixels of each part of a face (rows) by each rule (columns); no row for what is not known."""
+    parts = parts_of_a_face()
+    table = pandas.DataFrame({rule_name(rule): [rms(error[:, index]) for index in parts.values()]
+                              for rule, error in errors.items()}, index=[*parts])
+    return table.rename_axis(columns="levels averaged").dropna(how="all")
 
 
 def parts_of_a_face():
@@ -55,10 +61,10 @@ def worth_showing(truth):
     return rows if len(rows) else np.arange(len(truth))
 
 
-def picture(points, rule, faces, n=8):
+def picture(points, rule, faces):
     """Validation faces with the answer of `rule` and the truth, and both levels' error: a figure."""
     rows = validation_rows(faces)
-    rows = rows[worth_showing(faces.keypoints[rows])[:n]]
+    rows = rows[worth_showing(faces.keypoints[rows])[:SHOWN]]
     full = slice(0, len(COLUMNS))
     truth, answer = faces.keypoints[rows, full], combine(points, rule)[rows, full]
     captions = ["level 1: %.2f, cascade: %.2f pixels" % (rms(one - t), rms(a - t))

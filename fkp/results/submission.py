@@ -1,24 +1,20 @@
 """The file that Kaggle takes: one row per row of IdLookupTable.csv."""
-import io
-import re
-from pathlib import Path
-
 import numpy as np
+import pandas
 
-from fkp import Problem, files
+from fkp import Problem, tables
 from fkp.looking import cascade
 from fkp.csvs.source import find
 from fkp.faces import read_faces, read_lookup, row_order
 from fkp.keypoints import COLUMNS, SCHEMES, SIZE, columns, known_labels, merge_schemes, schemes_of
 from fkp.pictures.preprocess import preprocessed
 
-HEADER = "RowId,Location"
 ENOUGH = 500  # faces of a scheme: their mean error is known to some 0.05 pixels
 FEWEST = 100
 
 
 def questions(data):
-    """The test faces and the lookup table: (Faces, (row_ids, image_ids, features)).  Raises Problem for a bad file."""
+    """The test faces and the lookup table, see `read_lookup`.  Raises Problem for a bad file."""
     faces = read_faces(test=True, data=data)
     return faces, read_lookup(faces.ids, data)
 
@@ -83,12 +79,14 @@ def write(path, points, ids, lookup, offsets=None):
 
     Each image's are shifted by its scheme's `offsets` (schemes, full), in pixels.
     """
-    row_ids, image_ids, features = lookup
-    schemes = schemes_asked(ids, image_ids, features)
+    row, column = pandas.Index(ids).get_indexer(lookup["ImageId"]), pandas.Index(COLUMNS).get_indexer(lookup["FeatureName"])
+    asked = np.zeros((len(ids), len(COLUMNS)), bool)
+    asked[row, column] = True
+    schemes = schemes_of(asked)
     values = merge_schemes(points, schemes)
     if offsets is not None:
         values = values + offsets[schemes]
-    return write_rows(path, row_ids, values[rows_of(ids, image_ids), features].clip(0, SIZE))
+    return write_rows(path, lookup["RowId"], values[row, column].clip(0, SIZE))
 
 
 def write_rows(path, row_ids, locations):
@@ -96,47 +94,15 @@ def write_rows(path, row_ids, locations):
 
     Returns its path, with a number where `path` holds anything but a submission of ours.
     """
-    text = io.StringIO()
-    text.write(HEADER + "\n")
-    for row_id, location in zip(row_ids.tolist(), locations.tolist()):
-        text.write("%d,%.4f\n" % (row_id, location))
-    check(text.getvalue(), row_ids)
-    path = files.unclaimed(path, is_ours)
-    files.write_text(path, text.getvalue())
-    return path
+    rows = pandas.DataFrame({"RowId": row_ids, "Location": locations})
+    check(rows)
+    return tables.write(path, rows, 4)
 
 
-def is_ours(path):
-    """A submission as `write_rows` writes it: other programs seldom give each value four decimals."""
-    try:
-        return re.fullmatch(re.escape(HEADER.encode()) + rb"\n(\d+,\d+\.\d{4}\n)+", Path(path).read_bytes()) is not None
-    except OSError:
-        return False
-
-
-def schemes_asked(ids, image_ids, features):
-    """The scheme (n,) that each of the images `ids` (n,) is asked in: see `schemes_of`."""
-    asked = np.zeros((len(ids), len(COLUMNS)), bool)
-    asked[rows_of(ids, image_ids), features] = True
-    return schemes_of(asked)
-
-
-def rows_of(ids, image_ids):
-    """Where in `ids` each of `image_ids` stands."""
-    row = {image_id: row for row, image_id in enumerate(ids.tolist())}
-    return np.array([row[image_id] for image_id in image_ids.tolist()], int)
-
-
-def check(text, row_ids):
-    """Refuse a submission that Kaggle would: form, number and order of rows, missing or absurd values."""
-    lines = text.split("\n")
-    if lines[0] != HEADER or lines[-1] != "" or len(lines) != len(row_ids) + 2:
-        raise Problem("the submission would have %d rows; IdLookupTable.csv asks for %d"
-                      % (len(lines) - 2, len(row_ids)))
-    for line, row_id in zip(lines[1:], row_ids.tolist()):
-        found, location = line.split(",")
-        if location == "nan":
-            raise Problem("the submission's row %s would hold nan, a point that no label taught these nets; "
-                          "train them on rows that have it" % found)
-        if int(found) != row_id or not 0 <= float(location) <= SIZE:
-            raise Problem("the submission's row %s would hold %s; train the net again" % (found, location))
+def check(rows):
+    """Refuse a submission that Kaggle would, for a value that is missing or absurd."""
+    for row_id, location in rows[~rows["Location"].between(0, SIZE)].itertuples(index=False):
+        if np.isnan(location):
+            raise Problem(f"the submission's row {row_id} would hold nan, a point that no label taught these nets; "
+                          "train them on rows that have it")
+        raise Problem(f"the submission's row {row_id} would hold {location}; train the net again")

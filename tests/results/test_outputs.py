@@ -6,6 +6,7 @@ import types
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 from fkp import Problem, cli, files, models
 from fkp.results import figures, submission
@@ -207,12 +208,13 @@ def test_pictures_are_drawn_in_an_ipython_that_dropped_what_matplotlib_asks_it_f
 
 
 def test_the_error_pictures_show_the_table_s_own_mean():
-    overall = "all, on complete faces", 2.57
-    figure = figures.errors_per_keypoint("net1", {"nose_tip": 1.0, "chin": 9.0}, overall)
+    overall = "all, on complete faces"
+    errors = pandas.DataFrame({"net1": {"nose_tip": 1.0, "chin": 9.0, overall: 2.57},
+                               "a/net1": {"nose_tip": 2.0, "chin": np.nan, overall: 3.14}})
+    figure = figures.errors_per_keypoint("net1", errors["net1"], overall)
     line, = figure.axes[0].lines
     assert line.get_xdata()[0] == 2.57 and line.get_label() == "all, on complete faces: 2.57"
-    figure = figures.compared_errors("nets", {"net1": {"nose_tip": 1.0}, "a/net1": {"nose_tip": 2.0}},
-                                     (overall[0], {"net1": 2.57, "a/net1": 3.14}))
+    figure = figures.compared_errors("nets", errors, overall)
     legend = figure.axes[0].get_legend()
     assert [text.get_text() for text in legend.get_texts()] == ["net1: 2.57", "a/net1: 3.14"]
     assert legend.get_title().get_text() == "all, on complete faces"

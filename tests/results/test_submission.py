@@ -3,6 +3,7 @@ import csv
 
 import load
 import numpy as np
+import pandas
 import pytest
 
 import fkp.average
@@ -17,8 +18,9 @@ FOUR = [load.COLUMNS.index(name) for name in load.columns(load.SCHEMES[load.FOUR
 def lookup():
     """Image 1 asks all 30 values, image 2 the four points, image 3 all but one."""
     asked = [(1, f) for f in FULL] + [(2, f) for f in FOUR] + [(3, f) for f in FULL[1:]]
-    image_ids, features = np.array(asked).T
-    return np.arange(1, len(asked) + 1), image_ids, features
+    image_ids, features = zip(*asked)
+    return pandas.DataFrame({"RowId": np.arange(1, len(asked) + 1), "ImageId": image_ids,
+                             "FeatureName": [load.COLUMNS[feature] for feature in features]})
 
 
 def points(n=3):
@@ -76,11 +78,11 @@ def test_an_image_that_is_not_there_is_named(tmp_path):
         load.lookup(np.array([1, 2, 3]), tmp_path)
 
 
-@pytest.mark.parametrize("text", ["RowId,Location\n1,5\n", "Row,Location\n1,5\n2,5\n", "RowId,Location\n1,5\n2,5",
-                                  "RowId,Location\n2,5\n1,5\n", "RowId,Location\n1,5\n2,97\n"])
-def test_a_wrong_form_is_refused(text):
-    with pytest.raises(Problem):
-        submission.check(text, np.array([1, 2]))
+@pytest.mark.parametrize("location", [-0.1, 96.1, np.inf, np.nan])
+def test_a_submission_that_kaggle_would_refuse_is_not_written(location, tmp_path):
+    with pytest.raises(Problem, match="row 2 would hold"):
+        submission.write_rows(tmp_path / "s.csv", [1, 2], [5.0, location])
+    assert not list(tmp_path.iterdir())
 
 
 # --- where the labels of four-point faces lie ---
@@ -156,9 +158,10 @@ def test_submissions_are_averaged_row_by_row(tmp_path):
 
 
 @pytest.mark.parametrize("text, message", [
-    ("", "is not RowId,Location|cannot be read"), ("<html>\n", "line 1: '<html>' is not RowId,Location"),
-    ("RowId,Location\n1,2\n2,x\n", "line 3: '2,x' is no RowId and Location"),
-    ("RowId,Location\n1,nan\n", "line 2"), ("RowId,Location\n1\n", "line 2"),
+    ("", ": empty"), ("<html>\n", "a web page"), ("RowId,Location\n1,2\n2,x\n", r"row 2 .line 3., column Location: 'x'"),
+    ("RowId,Location\n1,nan\n", r"row 1 .line 2., column Location: 'nan' is not a number"),
+    ("RowId,Location\n1\n", r"row 1 .line 2.: 1 fields where the header has 2"),
+    ("RowId,Location\n1,2\n1,3\n", "row 2 .line 3., column RowId: 1 was given to row 1 already"),
     ("RowId,Location\n2,3\n", "has other RowIds than .*a.csv")])
 def test_what_is_no_submission_is_not_averaged(text, message, tmp_path):
     submission.write_rows(tmp_path / "a.csv", np.array([1]), np.array([10.0]))
