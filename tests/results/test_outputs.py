@@ -129,27 +129,25 @@ def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
         name = option[2:]
         args = cli.parser("", name).parse_args([option + "=~/x"])
         assert getattr(args, name) == tmp_path / "x"
-    with pytest.raises(SystemExit):
+    with pytest.raises(Problem, match="begins with no user's name"):
         cli.parser("", "data").parse_args(["--data=~nobody-of-this-name/x"])
 
 
 @pytest.mark.parametrize("option", ["--out", "--models"])
-def test_a_file_is_no_folder(option, tmp_path, capsys):
+def test_a_file_is_no_folder(option, tmp_path):
     (tmp_path / "a.png").touch()
     for path in (tmp_path / "a.png", tmp_path / "a.png" / "b"):
-        with pytest.raises(SystemExit) as ended:
+        with pytest.raises(Problem, match="a.png is a file; name a folder"):
             cli.parser("", option[2:]).parse_args([option, str(path)])
-        assert ended.value.code == 2 and "a.png is a file; name a folder" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [[], ["--out", "here/not/yet"]])
-def test_a_folder_that_cannot_be_written_is_named_before_anything_is_computed(words, tmp_path, monkeypatch, capsys):
+def test_a_folder_that_cannot_be_written_is_named_before_anything_is_computed(words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert cli.parser("", "out").parse_args(words).out == Path(words[-1] if words else ".")
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # chmod would not stop root
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(Problem, match="cannot be written; choose another folder"):
         cli.parser("", "out").parse_args(words)
-    assert ended.value.code == 2 and "cannot be written; choose another folder" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [["--box", "-10,0,90,90"], ["--box=-10,0,90,90"], ["--box", "-10,-5,90,90", "--seed", "3"]])
