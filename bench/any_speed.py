@@ -19,7 +19,7 @@ from pathlib import Path
 import mixed_nets
 from any_nets import NETS
 from measure import machine
-from train_speed import choices, shown, table
+from tables import choices, shown, table
 
 BENCH = Path(__file__).resolve().parent
 WAYS = {  # what any_nets.py calls it, FKP_ONEDNN
