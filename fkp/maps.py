@@ -145,6 +145,10 @@ class SoftArgmaxLayer(layers.Layer):
     def get_output_for(self, input, **kwargs):
         _, k, h, w = self.input_shape
         probability = T.nnet.softmax(input.reshape((-1, h * w)))
+        return T.dot(probability, self.places().astype(theano.config.floatX)).reshape((-1, 2 * k))
+
+    def places(self):
+        """x and y of a map's pixels, row by row: (h * w, 2)."""
+        h, w = self.input_shape[2:]
         y, x = np.mgrid[1:2 * h:2, 1:2 * w:2]  # the pixels' centres, in half pixels from the edge
-        places = np.stack([x.ravel() / w - 1, y.ravel() / h - 1], 1).astype(theano.config.floatX)
-        return T.dot(probability, places).reshape((-1, 2 * k))
+        return np.stack([x.ravel() / w - 1, y.ravel() / h - 1], 1)

@@ -1,0 +1,56 @@
+"""A Lasagne net as an ONNX graph, layer by layer."""
+from lasagne.layers import InputLayer, get_all_layers
+
+from fkp.onnx import arrays, elementwise, images, loops  # noqa: F401  each registers the Ops that it converts
+from fkp.onnx.expressions import Expressions
+from fkp.onnx.graph import NoMeaning
+from fkp.onnx.layers import converter
+
+
+def convert(graph, output_layer, prelude=None):
+    """Put a net into `graph`, as it answers once trained (`deterministic`).  Returns its answer's tensor and dtype.
+
+    prelude(graph, layer): makes the input of an InputLayer and what leads
+    from it to the net; without one, the input is what the net takes.  Raises
+    NoMeaning that names the layer which ONNX cannot say.
+    """
+    expressions, before = Expressions(graph), {}
+    for layer in get_all_layers(output_layer):
+        label = layer.name or ("output" if layer is output_layer else type(layer).__name__.replace("Layer", "").lower())
+        try:
+            before[layer] = one_layer(graph, expressions, layer, label, before, prelude)
+        except NoMeaning as problem:
+            raise NoMeaning(f"layer {label} ({type(layer).__name__}): {problem}") from None
+    return expressions.known[before[output_layer]], before[output_layer].dtype
+
+
+def one_layer(graph, expressions, layer, label, before, prelude):
+    """Convert a layer; its Theano expression, whose tensor `expressions` then knows.
+
+    before: {layer: Theano expression} of the layers so far.
+    """
+    if isinstance(layer, InputLayer):
+        expressions.know(layer.input_var, (prelude or own_input)(graph, layer), layer.shape)
+        return layer.input_var
+    many = hasattr(layer, "input_layers")
+    sources = layer.input_layers if many else [layer.input_layer]
+    if None in sources:
+        raise NoMeaning("it has a shape for an input, and no layer; give it an InputLayer")
+    inputs = [before[source] for source in sources]
+    output = layer.get_output_for(inputs if many else inputs[0], deterministic=True)
+    if output in expressions.known:  # dropout and the like: nothing happens here
+        return output
+    label = graph.unique(label)
+    with graph.within(label):
+        special, tensors = converter(layer), [expressions.known[each] for each in inputs]
+        made = special and special(expressions, layer, *tensors) or expressions.tensor(output)
+    made = graph.rename(made if graph.makes(made) else graph.add("Identity", made), label)
+    expressions.know(output, made, layer.output_shape)
+    return output
+
+
+def own_input(graph, layer):
+    """The graph's input for an InputLayer: of its type and shape, with a free batch size."""
+    label = layer.name or "input"
+    sizes = [f"{label}_{axis}" if size is None else size for axis, size in enumerate(layer.shape)]
+    return graph.input(label, layer.input_var.dtype, ["batch", *sizes[1:]])

@@ -1,0 +1,37 @@
+"""A net's answers, by Theano and by its ONNX file."""
+import numpy as np
+import onnxruntime
+import theano
+from lasagne.layers import InputLayer, get_all_layers, get_output
+
+from fkp import onnx
+
+
+def by_theano(layer, arrays, mode="FAST_COMPILE"):
+    """What a Lasagne net answers once trained; `arrays` in the order of its InputLayers."""
+    inputs = [each.input_var for each in get_all_layers(layer) if isinstance(each, InputLayer)]
+    function = theano.function(inputs, get_output(layer, deterministic=True), mode=mode,
+                               on_unused_input="ignore")
+    return function(*arrays)
+
+
+def by_file(path, arrays):
+    """What an ONNX file answers; `arrays` in the order of its inputs."""
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    (answer,) = session.run(None, dict(zip([each.name for each in session.get_inputs()], arrays)))
+    return answer
+
+
+def assert_same(layer, path, *arrays, atol=2e-6, rtol=1e-5, mode="FAST_COMPILE"):
+    """Theano and the file that `layer` is written to agree; returns the onnx.ModelProto."""
+    model = onnx.export(layer, path)
+    wanted, found = by_theano(layer, arrays, mode), by_file(path, arrays)
+    assert wanted.shape == found.shape
+    assert wanted.dtype.kind.replace("u", "i") == found.dtype.kind  # a file has one size of each: float32, int64
+    np.testing.assert_allclose(found, wanted, rtol=rtol, atol=atol)
+    return model
+
+
+def kinds(model):
+    """Names of a model's ONNX Ops, in order."""
+    return [node.op_type for node in model.graph.node]
