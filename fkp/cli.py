@@ -26,7 +26,7 @@ class Parser(argparse.ArgumentParser):
     """Raises Problem for a wrong option: one clear line, instead of usage and error."""
 
     def __init__(self, doc, **kwargs):
-        super().__init__(description=doc, allow_abbrev=False, formatter_class=Help, **kwargs)
+        super().__init__(prog=endings.program(), description=doc, allow_abbrev=False, formatter_class=Help, **kwargs)
 
     def parse_known_args(self, args=None, namespace=None):
         """Also takes a value that begins with a minus, as in `--box -10,0,90,90`."""

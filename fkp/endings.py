@@ -23,7 +23,7 @@ class Terminated(BaseException):
 
 def of(error):
     """(exit code, line or None) for what the user can mend or wished for; None for any other exception."""
-    name = os.path.basename(sys.argv[0])
+    name = program()
     if _is_problem(error):
         return 2, f"{name}: {error}"
     if isinstance(error, KeyboardInterrupt):
@@ -38,6 +38,12 @@ def of(error):
     if isinstance(error, OSError) and error.errno in NO_OUTPUT and error.filename is None:
         return 2, f"{name}: the output cannot be written ({error.strerror}); send it elsewhere"
     return None
+
+
+def program():
+    """What runs, as it is called here: net4.py, or fkp.onnx for a folder that `python -m` runs."""
+    folder, name = os.path.split(sys.argv[0])
+    return os.path.relpath(folder, ROOT).replace(os.sep, ".") if name == "__main__.py" else name
 
 
 def _is_problem(error):

@@ -30,9 +30,10 @@ def main():
 def report(path, model):
     """What stands in the file, for whoever will use it."""
     about = {each.key: each.value for each in model.metadata_props}
-    print(f"{path}: {model.ByteSize() / 1e6:.1f} MB, opset {model.opset_import[0].version}, one output per label")
+    print(f"{path}: {model.ByteSize() / 1e6:.1f} MB, opset {model.opset_import[0].version}")
     print(f"takes {sizes(model.graph.input[0])}: {about['pixels']}")
     print(f"gives {sizes(model.graph.output[0])}: {about['scale']}")
+    print("labels:", ", ".join(json.loads(about["labels"])))
     for name in json.loads(about["not taught"]):
         print(f"NaN, since no label taught it: {name}")
 

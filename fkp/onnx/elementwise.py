@@ -6,7 +6,7 @@ from theano.tensor.elemwise import Elemwise
 from theano.tensor.nnet import nnet, sigm
 
 from fkp.onnx.expressions import converts
-from fkp.onnx.graph import NoMeaning, element
+from fkp.onnx.graph import REMEDY, NoMeaning, element
 
 # Theano's scalar Op -> ONNX's, of any number of inputs, all of the output's type.
 SAME = {S.Abs: "Abs", S.Add: "Add", S.ArcCos: "Acos", S.ArcCosh: "Acosh", S.ArcSin: "Asin", S.ArcSinh: "Asinh",
@@ -56,7 +56,7 @@ def number_by_number(graph, scalar, tensors, dtypes, result):
     elif kind in COMPOSED:
         made = COMPOSED[kind](graph, scalar, tensors, dtypes, result)
     else:
-        raise NoMeaning(f"Theano's {scalar} has no ONNX form here; leave it to the program that opens the file")
+        raise NoMeaning(f"Theano's {scalar} has no ONNX form here; {REMEDY}")
     return wrapped(graph, made, result) if result in NARROW else made
 
 

@@ -9,7 +9,7 @@ from theano.tensor.raw_random import RandomFunction
 from theano.tensor.sharedvar import TensorSharedVariable
 from theano.tensor.subtensor import Subtensor, get_idx_list
 
-from fkp.onnx.graph import NoMeaning, element
+from fkp.onnx.graph import REMEDY, NoMeaning, element
 
 PYTHON = theano.Mode(linker="py", optimizer=None)   # for single values: nothing to compile
 CONVERTERS = {}
@@ -63,7 +63,7 @@ class Expressions:
         else:
             kind = next((each for each in type(node.op).__mro__ if each in CONVERTERS), None)
             if kind is None:
-                raise NoMeaning(f"Theano's {node.op} has no ONNX form here; leave it to the program that opens the file")
+                raise NoMeaning(f"Theano's {node.op} has no ONNX form here; {REMEDY}")
             made = CONVERTERS[kind](self, node, *self.inputs(node))
         self.known.update(zip(node.outputs, [made] if isinstance(made, str) else made))
 
@@ -146,7 +146,7 @@ class Expressions:
         return variable.name if "." in variable.name else self.graph.scope + variable.name
 
     def applied(self, function, tensor, dtype, ndim):
-        """The tensor that a function of Theano expressions, such as a nonlinearity, makes of one (float, `ndim` axes)."""
+        """The tensor that a function of a Theano expression, such as a nonlinearity, makes of one with `ndim` axes."""
         x = T.TensorType(dtype, [False] * ndim)()
         self.known[x] = tensor
         return self.tensor(T.as_tensor_variable(function(x)))

@@ -9,7 +9,7 @@ from onnx import checker, helper, shape_inference
 from fkp import Problem
 from fkp.onnx import metadata, pixels
 from fkp.onnx.graph import IR, OPSET, Graph, element
-from fkp.onnx.net import convert, own_input
+from fkp.onnx.net import convert, follows_batch, own_input
 
 def packed(model):
     """A ModelProto's bytes."""
@@ -36,11 +36,16 @@ def build(net, raw=False):
     if run:
         helper.set_model_props(model, metadata.of_model(run, layer.output_shape[-1], raw))
     model = shape_inference.infer_shapes(model, strict_mode=True)  # the output's shape too
-    for axis, size in enumerate(model.graph.output[0].type.tensor_type.shape.dim):
-        if size.dim_param.startswith("unk__") or not size.WhichOneof("value"):
-            size.dim_param = f"{answer}_{axis}"
+    name_sizes(model.graph.output[0], follows_batch(layer))
     checker.check_model(model)
     return model
+
+
+def name_sizes(output, is_batch):
+    """Names for an output's sizes that shape inference does not know; `is_batch`: of the first one, what it is."""
+    for axis, size in enumerate(output.type.tensor_type.shape.dim):
+        if size.dim_param.startswith("unk__") or not size.WhichOneof("value"):
+            size.dim_param = "batch" if is_batch and axis == 0 else f"{output.name}_{axis}"
 
 
 def output_layer(net):

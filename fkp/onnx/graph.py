@@ -11,6 +11,8 @@ IR = 8       # the file format of the same time
 
 ELEMENTS = {"f": TensorProto.FLOAT, "b": TensorProto.BOOL, "i": TensorProto.INT64, "u": TensorProto.INT64}
 
+REMEDY = "export the layer before it, and leave the rest to the program that opens the file"
+
 
 class NoMeaning(Problem):
     """A layer, or what it builds, that ONNX cannot say; the text says what."""

@@ -26,7 +26,8 @@ def scan(expressions, node, *_):
     made = graph.add("Scan", *starts, *sequences, outputs=2 * len(states) + len(results), body=body,
                      num_scan_inputs=len(sequences))
     made = [made] if isinstance(made, str) else made
-    return [whole(graph, each, collected) for each, collected in zip(starts, made[len(starts):])] + made[2 * len(starts):]
+    collected, results = made[len(starts):2 * len(starts)], made[2 * len(starts):]
+    return [*(whole(graph, *each) for each in zip(starts, collected)), *results]
 
 
 def step(graph, op, inside, states, after, results):

@@ -1,5 +1,5 @@
 """A Lasagne net as an ONNX graph, layer by layer."""
-from lasagne.layers import InputLayer, get_all_layers
+from lasagne.layers import InputLayer, get_all_layers, get_output_shape
 
 from fkp.onnx import arrays, elementwise, images, loops  # noqa: F401  each registers the Ops that it converts
 from fkp.onnx.expressions import Expressions
@@ -22,6 +22,16 @@ def convert(graph, output_layer, prelude=None):
         except NoMeaning as problem:
             raise NoMeaning(f"layer {label} ({type(layer).__name__}): {problem}") from None
     return expressions.known[before[output_layer]], before[output_layer].dtype
+
+
+def follows_batch(output_layer):
+    """Does the answer have as many rows as the batch, by what the layers say of their shapes?"""
+    odd = 1009  # a prime: no other size becomes it
+    inputs = [layer for layer in get_all_layers(output_layer) if isinstance(layer, InputLayer)]
+    try:
+        return get_output_shape(output_layer, {each: (odd, *each.shape[1:]) for each in inputs})[:1] == (odd,)
+    except (TypeError, ValueError):  # a layer that cannot tell while other sizes are free
+        return False
 
 
 def one_layer(graph, expressions, layer, label, before, prelude):

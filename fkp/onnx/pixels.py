@@ -1,4 +1,4 @@
-"""Pixels prepared within the file, as fkp/pictures/preprocess.py prepares them: faces come as bytes, as photographed."""
+"""Pixels prepared within the file, as fkp/pictures/preprocess.py prepares them: faces come as photographed bytes."""
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
@@ -53,7 +53,7 @@ def blurred(graph, x, sigma):
 
 
 def prepared(graph, x, method):
-    """Bytes as the graph holds them, int64 (n, ...), as a net takes them: float32, rows or faces, 0..1 or normalised."""
+    """Bytes as the graph holds them, int64 (n, ...), as a net takes them: float32, from 0 to 1 or normalised."""
     x = graph.add("Flatten", x, axis=1)
     if method in ("standardise", "local"):
         return {"standardise": standardise, "local": local}[method](graph, graph.cast(x, "float32"))

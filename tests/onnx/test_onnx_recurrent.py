@@ -14,7 +14,8 @@ from fkp import Problem, onnx
 RANDOM = np.random.RandomState(0)
 KINDS = [layers.RecurrentLayer, layers.LSTMLayer, layers.GRULayer]
 OPTIONS = [{}, {"backwards": True}, {"precompute_input": False}, {"learn_init": True, "hid_init": init.Uniform(1.0)},
-           {"unroll_scan": True}, {"unroll_scan": True, "backwards": True}, {"grad_clipping": 1.0}, {"gradient_steps": 3}]
+           {"unroll_scan": True}, {"unroll_scan": True, "backwards": True}, {"grad_clipping": 1.0},
+           {"gradient_steps": 3}]
 
 
 def numbers(*shape):
