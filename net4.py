@@ -37,12 +37,28 @@ PUBLISHED = dict(epochs=EPOCHS, all_rows=False, augment=False, precision="float3
 
 
 class AugmentBatchIterator(FlipBatchIterator):
-    """Besides mirroring, makes another picture of every face (uint8), while the net trains on others."""
+    """Besides mirroring, makes another picture of every face (uint8), while the net trains on others.
+
+    A point that lies farther than `reach` from the middle then, in scaled
+    coordinates, is taught no longer: it becomes NaN.
+    """
     augment = True
 
+    def __init__(self, *args, reach=None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.reach = reach
+
     def transform(self, Xb, yb):
-        faces, points = augmentation.faces(Xb.reshape(-1, load.SIZE, load.SIZE), load.unscale(yb), self.random)
-        return super().transform(faces.reshape(Xb.shape), load.scale(points))
+        points = load.unscale(yb)
+        faces = augmentation.Augmentation(len(yb), self.random, heads=points)
+        images = faces.images(Xb.reshape(-1, load.SIZE, load.SIZE))
+        return super().transform(images.reshape(Xb.shape), self.within_reach(load.scale(faces.points(points))))
+
+    def within_reach(self, y):
+        if self.reach is None:
+            return y
+        beyond = (np.abs(y.reshape(len(y), -1, 2)) > self.reach).any(2)
+        return np.where(beyond.repeat(2, axis=1), np.float32(np.nan), y)
 
     def __iter__(self):
         return augmentation.ahead(super().__iter__())
@@ -141,14 +157,16 @@ def build(epochs=EPOCHS, seed=cli.SEED, all_rows=False, augment=False, tuned=Fal
     `hidden` is the number of units in each dense layer.
     """
     names = load.ALL_COLUMNS if all_rows else load.COLUMNS
-    loss = masked_squared_error if all_rows else squared_error
+    masked = augment and heatmaps and maps.MASKED
+    loss = masked_squared_error if all_rows or masked else squared_error
     batches = AugmentBatchIterator if augment else FlipBatchIterator
     settings = Tuned if tuned else Published
     if heatmaps:
         return maps.face_net(
             len(names) // 2, epochs, [EarlyStopping()], on_training_finished=[RestoreBestWeights()],
             objective_loss_function=loss,
-            batch_iterator_train=batches(batch_size=maps.BATCH, seed=seed, names=names, grey=maps.GREY),
+            batch_iterator_train=batches(batch_size=maps.BATCH, seed=seed, names=names, grey=maps.GREY,
+                                         **({"reach": maps.REACH} if masked else {})),
             batch_iterator_test=load.PixelBatchIterator(batch_size=128, grey=maps.GREY))
     return NeuralNet(
         layers=[

@@ -77,18 +77,15 @@ class CropBatchIterator(load.PixelBatchIterator):
     def by_chance(self, images, y):
         """Training crops (n, win, win), their centres (n, 2) and labels (n, 2k), as the mirror shows them or not."""
         n = len(images)
-        warp = augmentation.RandomWarp(n, load.SIZE, self.random, augmentation.CLOSER) if self.augment else None
-        y = lessons.moved(y, warp.points) if warp else y
+        faces = augmentation.Augmentation(n, self.random, augmentation.CLOSER) if self.augment else None
+        y = lessons.moved(y, faces.points) if faces else y
         flip = self.random.permutation(n) < n // 2
         error = self.errors[self.random.randint(len(self.errors), size=n)]
         error = np.where(flip[:, None], error * [-1, 1], error)  # in a mirror it misses to the other side
         at = load.corner(lessons.mirrored(y["centre"], flip) + error, self.win)
         centres = load.middle(at, self.win)
         at[flip, 0] = load.SIZE - self.win - at[flip, 0]  # the same window in the picture as it is
-        if warp:
-            crops = augmentation.relight(warp.windows(images, at, self.win), self.random)
-        else:
-            crops = load.windows(images, at, self.win)
+        crops = faces.windows(images, at, self.win) if faces else load.windows(images, at, self.win)
         crops[flip] = crops[flip, :, ::-1]
         return crops, centres, lessons.mirrored(y["labels"], flip)
 

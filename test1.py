@@ -36,7 +36,7 @@ def main(arguments=()):
     chosen = np.random.RandomState(args.seed).choice(len(faces.images), min(N_FACES, len(faces.images)), replace=False)
     title = "Test faces, cascade levels 1 and 2" if levels.specialists else "Test faces, level 1"
     figure = figures.gallery(title, faces.images[chosen], points[chosen][:, :len(load.COLUMNS)],
-                             captions=["ImageId %d" % faces.ids[i] for i in chosen])
+                             captions=[f"ImageId {faces.ids[i]}" for i in chosen])
     figures.save(figure, args.out / "test1.png", args.show)
 
 

@@ -43,7 +43,7 @@ def predictor(name, models):
         return lambda images: cascade.combine(levels.predict(images), rule), levels.face_net.run_
     net = load.open_net(named(models, name)[1])
     if net.run_.script == "net5":
-        raise Problem("%s is a specialist and sees crops only; `python test2.py net5` shows the cascade" % name)
+        raise Problem(f"{name} is a specialist and sees crops only; `python test2.py net5` shows the cascade")
     return lambda images: net_points(net, images), net.run_
 
 
@@ -52,7 +52,7 @@ def best_there_is(models):
     for name in scripts():
         if (models / (name + ".npz")).exists() or name == "net5" and cascade.is_complete(models):
             return name
-    raise Problem("%s: holds no trained net; train one first: python net1.py" % models)
+    raise Problem(f"{models}: holds no trained net; train one first: python net1.py")
 
 
 def main(arguments=()):
@@ -89,7 +89,7 @@ def box(text):
     try:
         x, y, w, h = map(int, text.split(","))
     except ValueError:
-        raise argparse.ArgumentTypeError("%r is not of the form x,y,w,h in whole pixels" % text) from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form x,y,w,h in whole pixels") from None
     return x, y, w, h
 
 
@@ -97,9 +97,9 @@ def show_photo(name, args):
     predict, run = predictor(name, args.models)
     finder = predictor("net4", args.models)[0] if name == "net5" else predict  # a cascade looks too often for a search
     picture, squares, points, where = photo.predict(args.image, args.box, predict, run.preprocess, finder)
-    print("%s; %s was trained on %s." % (where, name, describe(run.data)))
-    title = "%s (%s) under %s" % (args.image.name, files.fingerprint(args.image.read_bytes()), name)
-    path = files.unclaimed(args.out / ("%s-%s.png" % (args.image.name, in_a_name(name))),
+    print(f"{where}; {name} was trained on {describe(run.data)}.")
+    title = f"{args.image.name} ({files.fingerprint(args.image.read_bytes())}) under {name}"
+    path = files.unclaimed(args.out / f"{args.image.name}-{in_a_name(name)}.png",
                            lambda there: figures.is_ours(there, title))
     photo.write_csv(path.with_suffix(".csv"), points)
     figures.save(figures.photo(picture, squares, points), path, args.show, title=title)
@@ -114,9 +114,9 @@ def show_test_faces(name, predict, preprocess, random, args):
     test = load.faces(test=True, data=args.data)
     chosen = np.sort(random.choice(len(test.images), min(N_TEST, len(test.images)), replace=False))
     points = predict(load.preprocessed(test.images[chosen], preprocess))
-    figure = figures.gallery("%s on test faces" % name, test.images[chosen], points[:, :len(load.COLUMNS)],
-                             captions=["ImageId %d" % test.ids[i] for i in chosen])
-    figures.save(figure, args.out / ("test2-%s-test.png" % in_a_name(name)), args.show)
+    figure = figures.gallery(f"{name} on test faces", test.images[chosen], points[:, :len(load.COLUMNS)],
+                             captions=[f"ImageId {test.ids[i]}" for i in chosen])
+    figures.save(figure, args.out / f"test2-{in_a_name(name)}-test.png", args.show)
 
 
 def show_validation(name, predict, preprocess, faces, random, args):
@@ -146,12 +146,12 @@ def compare(names, faces, random, args):
     figure = figures.comparison("Validation faces, error in pixels: prediction +, truth o", images[chosen],
                                 {name: points[chosen][:, full] for name, points in answers.items()},
                                 truth[chosen][:, full], errors)
-    shown = "%s under " + ", ".join(names)
-    figures.save(figure, args.out / "test2-nets-valid.png", args.show, title=shown % "faces")
+    under = "under " + ", ".join(names)
+    figures.save(figure, args.out / "test2-nets-valid.png", args.show, title=f"faces {under}")
     errors = error_table(answers, truth)
     print_errors(errors)
     save_errors(figures.compared_errors("Error per keypoint on validation faces", errors, COMPLETE), errors,
-                args.out / "test2-nets-errors.png", args.show, title=shown % "errors")
+                args.out / "test2-nets-errors.png", args.show, title=f"errors {under}")
 
 
 def on_validation_faces(predict, preprocess, faces):

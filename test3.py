@@ -8,11 +8,13 @@ A net that is being trained is shown as far as its last checkpoint.  Saves
 test3.png.
 """
 import load  # first: prepares Theano
-from fkp import Problem, cli, greeting, models
+from fkp import Problem, cli, greeting, models, tables
 from fkp.results import figures
 from fkp.training.best import best_epoch
 from fkp.training.checkpoint import checkpoint_path
 from fkp.training.progress import duration
+
+import pandas
 
 SECONDS = 30  # between two looks with --watch; checkpoints are not written more often
 
@@ -20,7 +22,7 @@ SECONDS = 30  # between two looks with --watch; checkpoints are not written more
 def main(arguments=()):
     p = cli.parser(__doc__, "models", "out", "show")
     p.add_argument("nets", nargs="*", metavar="NET", help="names of model files, such as net3 or net5-LE-38")
-    p.add_argument("--watch", action="store_true", help="look again every %d seconds, until Ctrl-C" % SECONDS)
+    p.add_argument("--watch", action="store_true", help=f"look again every {SECONDS} seconds, until Ctrl-C")
     args = p.parse_args(arguments)
     figures.use_display(args.show)
     args.models = greeting.nets_to_show(args.models)
@@ -34,19 +36,21 @@ def main(arguments=()):
 
 
 def print_table(histories):
-    print("%-16s %7s %7s %11s %11s %8s  %s" % ("net", "epochs", "best", "train loss", "valid loss", "pixels", "time"))
+    """A row per net: where its best epoch lies and what it reached there."""
+    rows = {}
     for name, (history, half) in histories.items():
         best = best_epoch(history)
-        print("%-16s %7d %7d %11.5f %11.5f %8.2f  %s" % (
-            name, len(history), best["epoch"], best["train_loss"], best["valid_loss"],
-            load.pixels(best["valid_loss"], half), duration(sum(row["dur"] for row in history))))
+        rows[name] = {"epochs": len(history), "best": best["epoch"], "train loss": f"{best['train_loss']:.5f}",
+                      "valid loss": f"{best['valid_loss']:.5f}", "pixels": load.pixels(best["valid_loss"], half),
+                      "time": duration(sum(row["dur"] for row in history))}
+    print(tables.show(pandas.DataFrame.from_dict(rows, orient="index").rename_axis(columns="net")))
 
 
 def trained(folder):
     """Names of all nets with a model or a checkpoint; Problem if there is none."""
     names = sorted({path.name.split(".")[0] for path in folder.glob("net*.npz")})
     if not names:
-        raise Problem("%s: holds no trained net; train one first: python net1.py" % folder)
+        raise Problem(f"{folder}: holds no trained net; train one first: python net1.py")
     return names
 
 
@@ -61,7 +65,7 @@ def history_of(folder, name):
             raise
         run, history = models.open_run(path)  # the checkpoint went while we looked: training has ended
     if not history:
-        raise Problem("%s: holds no history; train it again" % path)
+        raise Problem(f"{path}: holds no history; train it again")
     return name, (history, run.half)
 
 

@@ -18,7 +18,7 @@ def compact(path):
     for name, values in arrays.items():
         if name.startswith("param_"):
             if np.abs(values).max(initial=0) > np.finfo(np.float16).max:
-                raise Problem("%s: %s is too large for float16; leave this model as it is" % (path, name))
+                raise Problem(f"{path}: {name} is too large for float16; leave this model as it is")
             arrays[name] = values.astype(np.float16)
     files.write_npz(path, arrays)
 
@@ -29,12 +29,12 @@ def main(arguments=()):
     folder = p.parse_args(arguments).folder
     paths = [path for path in sorted(folder.glob("net*.npz")) if not path.stem.endswith(".checkpoint")]
     if not paths:
-        raise Problem("%s: holds no trained net" % folder)
+        raise Problem(f"{folder}: holds no trained net")
     with files.locked(folder):
         for path in paths:
             before = path.stat().st_size
             compact(path)
-            print("%s: %.1f -> %.1f MB" % (path, before / 1e6, path.stat().st_size / 1e6))
+            print(f"{path}: {before / 1e6:.1f} -> {path.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def read_faces(test=False, data=None, rows=None, groups=None):
     number per row: see `row_order`.  Raises Problem naming file, row and column.
     """
     if not isinstance(test, (bool, np.bool_, int)):
-        raise Problem("test: %r is not True or False; name the folder as data=%r" % (test, test))
+        raise Problem(f"test: {test!r} is not True or False; name the folder as data={test!r}")
     name = "test.csv" if test else "training.csv"
     if is_drawn(data):
         raw = samples.read_test(DATA, rows) if test else samples.read_training(DATA, rows)
@@ -56,22 +56,22 @@ def read_groups(path, n_rows, rows=None):
     try:
         text = Path(path).expanduser().read_text(encoding="utf-8-sig").strip()
     except (OSError, RuntimeError, UnicodeDecodeError) as error:
-        raise Problem("%s: cannot be read (%s); it must hold a whole number per row of training.csv"
-                      % (path, error)) from None
+        raise Problem(f"{path}: cannot be read ({error}); it must hold a whole number per row of "
+                      "training.csv") from None
     lines = [line.strip().strip('"') for line in text.split("\n")]
     if len(lines) == 1:
         lines = re.split(r"[\s,;]+", text)  # all in one line
     first = 1 + (not WHOLE.fullmatch(lines[0]) and len(lines) > 1)
     for number, line in enumerate(lines[first - 1:], first):
         if not line:
-            raise Problem("%s, line %d: empty; name each row's person by a whole number" % (path, number))
+            raise Problem(f"{path}, line {number}: empty; name each row's person by a whole number")
         if not WHOLE.fullmatch(line):
-            raise Problem("%s, line %d: %.30r is no whole number; name each row's person by one, and nothing else"
-                          % (path, number, line))
+            raise Problem(f"{path}, line {number}: {line!r:.30} is no whole number; name each row's person by one, and "
+                          "nothing else")
     lines = lines[first - 1:]
     if len(lines) != n_rows and (rows is None or len(lines) < n_rows):
-        raise Problem("%s: has %d lines, and training.csv %d rows; it must hold a whole number per row"
-                      % (path, len(lines), n_rows))
+        raise Problem(f"{path}: has {len(lines)} lines, and training.csv {n_rows} rows; it must hold a whole number "
+                      "per row")
     return np.array([line.partition(".")[0] for line in lines[:n_rows]], np.int64)
 
 
@@ -122,15 +122,15 @@ def select(faces, cols=None, all_rows=False):
     names = list(cols) if cols is not None else ALL_COLUMNS if all_rows else COLUMNS
     for name in names or [""]:
         if name not in ALL_COLUMNS:
-            raise Problem("cols: %r is no column; known are %s" % (name, ", ".join(ALL_COLUMNS)))
+            raise Problem(f"cols: {name!r} is no column; known are {', '.join(ALL_COLUMNS)}")
     y = faces.keypoints[:, [ALL_COLUMNS.index(name) for name in names]]
     known = ~np.isnan(y)
     usable = known.any(axis=1) if all_rows else known.all(axis=1)
     order = row_order(len(y), faces.groups)
     keep = order[usable[order]]
     if len(keep) < FEWEST:
-        raise Problem("%s: %d rows have the labels asked for (%s, ...); training needs %d or more"
-                      % (faces.origin["file"], len(keep), names[0], FEWEST))
+        raise Problem(f"{faces.origin['file']}: {len(keep)} rows have the labels asked for ({names[0]}, ...); training "
+                      f"needs {FEWEST} or more")
     return keep, y[keep]
 
 
@@ -145,8 +145,8 @@ def validation_rows(faces):
     if faces.groups is not None:
         ends = np.flatnonzero(np.diff(faces.groups[order])) + 1
         if len(ends) == 0:
-            raise Problem("groups: all %d rows are of one person, so nobody is left to validate on; name more persons, "
-                          "or leave out --groups" % len(order))
+            raise Problem(f"groups: all {len(order)} rows are of one person, so nobody is left to validate on; name "
+                          "more persons, or leave out --groups")
         return order[:next((end for end in ends if end >= n_validating(len(order))), ends[-1])]
     kept = [select(faces, all_rows=all_rows)[0] for all_rows in (False, True)]
     last = [np.flatnonzero(order == rows[n_validating(len(rows)) - 1])[0] for rows in kept]
@@ -175,9 +175,9 @@ def split_for(faces, cols=None, all_rows=False):
     keep, _ = select(faces, cols, all_rows)
     n_valid = int(np.isin(keep, validation_rows(faces)).sum())
     if n_valid in (0, len(keep)):
-        raise Problem("groups: %d of the %d rows with the labels asked for validate, and nobody is left to %s on; name "
-                      "more persons, use more rows, or leave out --groups"
-                      % (n_valid, len(keep), "train" if n_valid else "validate"))
+        raise Problem(f"groups: {n_valid} of the {len(keep)} rows with the labels asked for validate, and nobody is "
+                      f"left to {'train' if n_valid else 'validate'} on; name more persons, use more rows, or leave "
+                      "out --groups")
     return FirstRows(n_valid)
 
 
@@ -186,6 +186,6 @@ def describe(origin):
 
     Where two origins differ, so do their descriptions.
     """
-    groups = ", --groups %.8s" % origin["groups"] if origin.get("groups") else ""
-    return "%s (%s rows, %.8s%s)" % ("drawn faces" if origin.get("drawn") else origin.get("file"), origin.get("rows"),
-                                     origin.get("fingerprint"), groups)
+    groups = f", --groups {origin['groups']:.8}" if origin.get("groups") else ""
+    name = "drawn faces" if origin.get("drawn") else origin.get("file")
+    return f"{name} ({origin.get('rows')} rows, {str(origin.get('fingerprint')):.8}{groups})"

@@ -48,7 +48,7 @@ def write_whole(path, write, durable=True):
         make_folder(path.parent)
         handle, name = tempfile.mkstemp(prefix=path.name + ".", suffix=".tmp", dir=path.parent)
     except OSError as error:
-        raise Problem("%s: cannot be written (%s); choose another folder" % (path, error.strerror)) from None
+        raise Problem(f"{path}: cannot be written ({error.strerror}); choose another folder") from None
     try:
         with os.fdopen(handle, "wb") as f:
             write(f)
@@ -60,8 +60,7 @@ def write_whole(path, write, durable=True):
         if durable:
             _sync_folder(path.parent)
     except OSError as error:
-        raise Problem("%s: cannot be written (%s); the file from before is untouched"
-                      % (path, error.strerror)) from None
+        raise Problem(f"{path}: cannot be written ({error.strerror}); the file from before is untouched") from None
     finally:
         if os.path.exists(name):
             os.unlink(name)
@@ -92,8 +91,8 @@ def room(path, size):
                                                                     dir=path.parent))
             _take(taken.fileno(), size, path.parent)
         except OSError as error:
-            raise Problem("%s: there is no room for it and its checkpoints (%s; %d MB each); make room, or choose "
-                          "another folder with --models" % (path, error.strerror, size / 1e6 + 1)) from None
+            raise Problem(f"{path}: there is no room for it and its checkpoints ({error.strerror}; "
+                          f"{size / 1e6 + 1:.0f} MB each); make room, or choose another folder with --models") from None
         yield
 
 
@@ -118,7 +117,7 @@ def unclaimed(path, is_ours):
     first = path = Path(path)
     number = 2
     while os.path.lexists(path) and not (path.is_file() and is_ours(path)):
-        path = first.with_name("%s-%d%s" % (first.stem, number, first.suffix))
+        path = first.with_name(f"{first.stem}-{number}{first.suffix}")
         number += 1
     return path
 
@@ -143,13 +142,13 @@ def read_npz(path, only=None):
         raise
     except (OSError, ValueError, TypeError, KeyError, EOFError, SyntaxError, NotImplementedError, RuntimeError,
             MemoryError, RecursionError, zipfile.BadZipFile, UnicodeError, OverflowError) as error:
-        raise Problem("%s: not a file of this collection (%s); move it away and train again"
-                      % (path, " ".join(str(error).split())[:120] or type(error).__name__)) from None
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise Problem(f"{path}: not a file of this collection ({reason}); move it away and train again") from None
 
 
 def _array_name(entry):
     if not entry.filename.endswith(".npy") or entry.compress_type != zipfile.ZIP_STORED:
-        raise ValueError("entry %.40r is no stored array" % entry.filename)
+        raise ValueError(f"entry {entry.filename!r:.40} is no stored array")
     return entry.filename[:-len(".npy")]
 
 
@@ -161,12 +160,12 @@ def _read_array(archive, entry):
         read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, fortran, dtype = read_header(f)
         if dtype.kind not in KINDS or dtype.hasobject or fortran and len(shape) > 1 and 0 in shape:
-            raise ValueError("array %.40r has the type %s" % (entry.filename, dtype))
+            raise ValueError(f"array {entry.filename!r:.40} has the type {dtype}")
         count = 1
         for n in shape:  # Python integers: no overflow
             count *= n
         if min(shape, default=0) < 0 or f.tell() + count * dtype.itemsize != entry.file_size:
-            raise ValueError("array %.40r has not the size of its shape" % entry.filename)
+            raise ValueError(f"array {entry.filename!r:.40} has not the size of its shape")
         data = f.read()  # to the end, so that the zip's checksum is compared
     return np.frombuffer(bytearray(data), dtype, count).reshape(shape, order="F" if fortran else "C")
 
@@ -188,18 +187,17 @@ def locked(folder):
         lock = open(path, "a")  # nothing is written; what may stand there stays
         tempfile.TemporaryFile(dir=path.parent).close()  # models will be new files; the lock may be an old one
     except OSError as error:
-        raise Problem("%s: cannot be written (%s); choose another folder with --models"
-                      % (folder, error.strerror)) from None
+        raise Problem(f"{folder}: cannot be written ({error.strerror}); choose another folder with --models") from None
     with lock:
         try:
             if fcntl is not None:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Problem("%s: another run trains into this folder; wait for it or choose another with --models"
-                          % folder) from None
+            raise Problem(f"{folder}: another run trains into this folder; wait for it or choose another with "
+                          "--models") from None
         except OSError as error:
-            raise Problem("%s: cannot be locked (%s); choose another folder with --models"
-                          % (folder, error.strerror)) from None
+            raise Problem(f"{folder}: cannot be locked ({error.strerror}); choose another folder with "
+                          "--models") from None
         clear_leftovers(path.parent, "*.npz")
         yield
 
@@ -217,7 +215,7 @@ def untext(array, path):
             raise ValueError("no table")
         return value
     except (ValueError, RecursionError) as error:
-        raise Problem("%s: its header cannot be read (%s); delete it and train again" % (path, error)) from None
+        raise Problem(f"{path}: its header cannot be read ({error}); delete it and train again") from None
 
 
 def write_cache(path, fingerprint, arrays):

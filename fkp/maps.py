@@ -21,6 +21,8 @@ from nolearn.lasagne import NeuralNet
 EPOCHS = {1: 100, 2: 20}   # what the recipe trains, by the level of the cascade
 LEARNING_RATE = 0.002      # the highest
 BATCH = 64                 # faces
+REACH = 1 - 1 / 24         # the outermost answer, in scaled coordinates: the centre of a map's pixel at the edge
+MASKED = False             # whether points that augmentation moves beyond REACH are taught no longer
 GREY = 0.5                 # subtracted from pixels, so that they are about 0 on average
 
 # The convolutions, by the side of the picture that they see in pixels, and their filters.

@@ -120,7 +120,8 @@ def lookup(rows=TEST_ROWS, seed=42):
         asked[image, list(points)] = False
     asked[rng.choice(np.arange(TEST_FIRST, TEST_ROWS), UNASKED_LATER, False), MARK["mouth_center_bottom_lip"]] = False
     found = [(image + 1, KEYPOINTS[p] + axis) for image, p in zip(*np.nonzero(asked[:rows])) for axis in ("_x", "_y")]
-    return pandas.DataFrame([(row, *one) for row, one in enumerate(found, 1)], columns=["RowId", "ImageId", "FeatureName"])
+    return pandas.DataFrame([(row, *one) for row, one in enumerate(found, 1)],
+                            columns=["RowId", "ImageId", "FeatureName"])
 
 
 def _write(path, header, lines):

@@ -23,11 +23,11 @@ def read_test(folder, rows=None):
 
 def _kept(what, names, folder, rows):
     """{name: array} of the first `rows` faces, from folder/drawn-WHAT.npz or drawn now; only a whole set is kept."""
-    path = folder / ("drawn-%s.npz" % what)
+    path = folder / f"drawn-{what}.npz"
     arrays = files.read_cache(path, draw.FINGERPRINT)
     if arrays is None or not _fits(arrays, names):
         if rows is None:
-            print("Drawing %s faces, once ..." % what, flush=True)
+            print(f"Drawing {what} faces, once ...", flush=True)
         size = {} if rows is None else {"rows": rows}
         arrays = dict(zip(names, draw.training(**size) if what == "training" else (draw.test(**size),)))
         if rows is None:

@@ -29,9 +29,9 @@ class Cascade:
         for level, nets in self.specialists.items():
             for group, net in nets.items():
                 if net.run_.data != self.face_net.run_.data:
-                    raise Problem("%s: was trained on %s, and net4.npz on %s; run net5.py again" % (
-                        path(self.folder, group, self.sides[level]), describe(net.run_.data),
-                        describe(self.face_net.run_.data)))
+                    raise Problem(f"{path(self.folder, group, self.sides[level])}: was trained on "
+                                  f"{describe(net.run_.data)}, and net4.npz on {describe(self.face_net.run_.data)}; "
+                                  "run net5.py again")
         return self
 
     def predict(self, images):
@@ -44,7 +44,7 @@ class Cascade:
 
 def path(folder, group, win):
     """models/net5-LE-38.npz and so on."""
-    return folder / ("net5-%s-%d.npz" % (group, win))
+    return folder / f"net5-{group}-{win}.npz"
 
 
 def sides(folder):
@@ -67,8 +67,8 @@ def open_level1(folder, origin):
     levels = Cascade(folder)
     trained_on = levels.face_net.run_.data
     if trained_on != origin:
-        raise Problem("%s: was trained on %s, and these are %s; run net4.py on them first"
-                      % (folder / "net4.npz", describe(trained_on), describe(origin)))
+        raise Problem(f"{folder / 'net4.npz'}: was trained on {describe(trained_on)}, and these are "
+                      f"{describe(origin)}; run net4.py on them first")
     return levels
 
 

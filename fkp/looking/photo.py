@@ -36,20 +36,25 @@ def predict(path, box, predictor, preprocess, finder=None):
     corner = np.array([[left, upper] for left, upper, _ in squares])
     side = np.array([each[2] for each in squares])[:, None, None]
     xy = points.reshape(len(points), -1, 2) * side / SIZE + corner[:, None]
-    return photo, squares, xy.reshape(points.shape), "%s: %s" % (path, in_words(box, boxes, found))
+    return photo, squares, xy.reshape(points.shape), f"{path}: {in_words(box, boxes, found)}"
 
 
 def in_words(box, boxes, found):
     """Where a face was looked for.  boxes: as `find_faces` gives them; found: those, or what the net found."""
     if box:
-        return "the face in --box %d,%d,%d,%d" % box
+        return f"the face in --box {in_numbers(box)}"
     if boxes:
-        return "%d face%s found by OpenCV" % (len(boxes), "s" * (len(boxes) > 1))
+        return f"{len(boxes)} face{'s' * (len(boxes) > 1)} found by OpenCV"
     why = "OpenCV, which would look for faces, is not installed" if boxes is None else "OpenCV found no face"
     if not found:
-        return "the whole photo, taken as one face (the net is sure of none; %s; --box x,y,w,h says where)" % why
-    places = " and ".join("%d,%d,%d,%d" % place for place in found)
-    return "the face%s that the net found at %s (--box x,y,w,h says where another is)" % ("s" * (len(found) > 1), places)
+        return f"the whole photo, taken as one face (the net is sure of none; {why}; --box x,y,w,h says where)"
+    places = " and ".join(map(in_numbers, found))
+    return f"the face{'s' * (len(found) > 1)} that the net found at {places} (--box x,y,w,h says where another is)"
+
+
+def in_numbers(box):
+    """(x, y, w, h) as --box takes it."""
+    return ",".join(str(int(value)) for value in box)
 
 
 def open_photo(path):
@@ -63,13 +68,13 @@ def open_photo(path):
                     photo = _to_bytes(photo)
                 photo = photo.convert("RGBA")
     except FileNotFoundError:
-        raise Problem("%s: not found; name a picture after --image" % path) from None
+        raise Problem(f"{path}: not found; name a picture after --image") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise Problem("%s: has more than %d million pixels; make it smaller"
-                      % (path, Image.MAX_IMAGE_PIXELS // 1000000)) from None
+        raise Problem(f"{path}: has more than {Image.MAX_IMAGE_PIXELS // 10 ** 6} million pixels; make it "
+                      "smaller") from None
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise Problem("%s: is no picture that Pillow can open (%s); save it as PNG or JPEG"
-                      % (path, " ".join(str(error).split())[:100])) from None
+        reason = " ".join(str(error).split())[:100]
+        raise Problem(f"{path}: is no picture that Pillow can open ({reason}); save it as PNG or JPEG") from None
     white = Image.new("RGBA", photo.size, "white")
     return Image.alpha_composite(white, photo).convert("RGB")
 
@@ -102,8 +107,8 @@ def square(box, size, path):
     """The square (left, upper, side) around a box, moved and shrunk into the photo.  Raises Problem outside it."""
     x, y, w, h = box
     if w < SMALLEST or h < SMALLEST or x >= size[0] or y >= size[1] or x + w <= 0 or y + h <= 0:
-        raise Problem("%s: is %d x %d pixels, and the box %d,%d,%d,%d does not hold a face of %d pixels or more; "
-                      "give --box x,y,w,h" % (path, *size, x, y, w, h, SMALLEST))
+        raise Problem(f"{path}: is {size[0]} x {size[1]} pixels, and the box {in_numbers(box)} does not hold a face of "
+                      f"{SMALLEST} pixels or more; give --box x,y,w,h")
     side = min(max(w, h), *size)
     left = min(max(x + w / 2 - side / 2, 0), size[0] - side)
     upper = min(max(y + h / 2 - side / 2, 0), size[1] - side)

@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from fkp.keypoints import ALL_POINTS, LEFT_EYE, NOSE_BASE, NOSE_TIP, RIGHT_EYE, TIP_ABOVE_BASE
+from fkp.keypoints import ALL_POINTS, LEFT_EYE, NOSE_BASE, NOSE_TIP, RIGHT_EYE, SIZE, TIP_ABOVE_BASE
 from fkp.pictures.head import RADIUS, Head
 from fkp.pictures.warp import Warp
 
@@ -16,22 +16,38 @@ LIGHT = 0.3             # contrast changes by so much, brightness by as much of 
 CLOSER = 0.4            # of these suit a specialist: its crop is where the level before saw the group
 
 
-def faces(images, points, random):
-    """Another picture of each face, all that augmentation does to it: the place for a new idea.
+class Augmentation:
+    """Another picture of each of n faces, drawn at random: the place for a new idea, which then reaches every net.
 
-    images (n, SIZE, SIZE) uint8; points (n, full) or (n, all) in pixels from
-    the edge, NaN where missing.  Returns new arrays of the same shapes.
+    With the labels `heads` (n, full) or (n, all), in pixels, heads turn aside
+    as well.  `strength` is that of the warp.
     """
-    n = len(images)
-    aside = Turn(points, random.uniform(-YAW, YAW, n) * (random.uniform(size=n) < TURNED))
-    images, points = warp(aside.images(images), aside.points(points), random)
-    return relight(images, random), points
+
+    def __init__(self, n, random, strength=1.0, heads=None):
+        self.random = random
+        self.turn = None
+        if heads is not None:
+            self.turn = Turn(heads, random.uniform(-YAW, YAW, n) * (random.uniform(size=n) < TURNED))
+        self.warp = RandomWarp(n, SIZE, random, strength)
+
+    def points(self, points):
+        """Where points (n, 2k) go, in pixels from the edge; NaN stays NaN."""
+        return self.warp.points(self.turn.points(points) if self.turn else points)
+
+    def images(self, images):
+        """The new images (n, SIZE, SIZE), uint8."""
+        return self.windows(images, np.zeros((len(images), 2)), SIZE)
+
+    def windows(self, images, corner, win):
+        """The win x win pixels right of and below `corner` (n, 2) in the new images."""
+        turned = self.turn.images(images) if self.turn else images
+        return relight(self.warp.windows(turned, corner, win), self.random)
 
 
 class Turn:
     """Each of n heads turned aside by its `angle` (n,), radians, positive towards larger x.
 
-    Each is a `Head`, placed by its face's `points`, as `faces` takes them; one
+    Each is a `Head`, placed by its face's `points` (n, full) or (n, all); one
     without eyes or nose among them is not turned.  Pixels move along their row.
     """
 
@@ -39,7 +55,8 @@ class Turn:
         xy = np.full((len(points), len(ALL_POINTS), 2), np.nan, np.float32)
         xy[:, :points.shape[1] // 2] = points.reshape(len(points), -1, 2)
         radius = RADIUS * np.hypot(*(xy[:, LEFT_EYE] - xy[:, RIGHT_EYE]).T)
-        tip = np.where(np.isnan(xy[:, NOSE_TIP]), xy[:, NOSE_BASE] - radius[:, None] * [0, TIP_ABOVE_BASE / RADIUS], xy[:, NOSE_TIP])
+        above = radius[:, None] * [0, TIP_ABOVE_BASE / RADIUS]
+        tip = np.where(np.isnan(xy[:, NOSE_TIP]), xy[:, NOSE_BASE] - above, xy[:, NOSE_TIP])
         self.turned = np.flatnonzero((angle != 0) & (radius > 0) & np.isfinite(tip).all(1))
         one_each = self.turned[:, None, None]  # (t, 1, 1): beside rows and columns of pixels
         self.radius = radius[one_each]
@@ -78,12 +95,6 @@ class RandomWarp(Warp):
         centre = np.full((n, 2), size / 2)
         super().__init__(strength * random.uniform(-TILT, TILT, n), np.exp(strength * random.uniform(-SCALE, SCALE, n)),
                          centre, centre + strength * random.uniform(-SHIFT, SHIFT, (n, 2)))
-
-
-def warp(images, points, random):
-    """Tilt, scale and shift faces, each in its own way; arrays as for `faces`."""
-    drawn = RandomWarp(len(images), images.shape[-1], random)
-    return drawn.images(images), drawn.points(points)
 
 
 def relight(images, random):

@@ -49,7 +49,7 @@ PREPROCESS = {"plain": plain, "equalise": equalise, "standardise": standardise, 
 def preprocessed(images, method="equalise"):
     """Apply a method of `PREPROCESS` to uint8 images (n, SIZE, SIZE).  Raises Problem for an unknown one."""
     if method not in PREPROCESS:
-        raise Problem("preprocess: %r is unknown; choose one of %s" % (method, ", ".join(PREPROCESS)))
+        raise Problem(f"preprocess: {method!r} is unknown; choose one of {', '.join(PREPROCESS)}")
     return PREPROCESS[method](images) if len(images) else images
 
 
@@ -74,8 +74,8 @@ def as_faces(X, ndim=None):
         X = X[None]
     whole = X.dtype.kind in "iu"
     if X.size and (whole and not 0 <= X.min() <= X.max() <= 255 or not whole and X.min() >= 0 and X.max() > 2):
-        raise Problem("predict: values from %.4g to %.4g; give pixels as whole numbers from 0 to 255, or divided by 255"
-                      % (X.min(), X.max()))
+        raise Problem(f"predict: values from {X.min():.4g} to {X.max():.4g}; give pixels as whole numbers from 0 to "
+                      "255, or divided by 255")
     return X.astype(np.uint8) if whole else X
 
 

@@ -45,7 +45,7 @@ def save(figure, path, show=None, seconds=None, title=None):
     figure.savefig(picture, dpi=120, bbox_inches="tight", metadata={"Software": SOFTWARE, "Title": title})
     path = files.unclaimed(path, lambda there: is_ours(there, title))
     files.write_bytes(path, picture.getvalue())
-    print("Picture: %s" % path, flush=True)
+    print(f"Picture: {path}", flush=True)
     window = show is not False and matplotlib.get_backend().lower() != "agg"
     if seconds:
         (plt.pause if window else time.sleep)(seconds)
@@ -135,14 +135,14 @@ def comparison(title, images, answers, truth, errors):
     figure.suptitle(title)
     for row, (name, points) in zip(axes, answers.items()):
         for i, axis in enumerate(row):
-            draw_face(axis, images[i], points[i], truth[i], "%.2f" % errors[name][i])
+            draw_face(axis, images[i], points[i], truth[i], f"{errors[name][i]:.2f}")
         row[0].set_ylabel(name, fontsize=11)
     figure.tight_layout()
     return figure
 
 
 def compared_errors(title, errors, overall):
-    """Bars per keypoint, one colour per net: the columns of `errors`, in pixels.  `overall` is the row in the legend."""
+    """Bars per keypoint, a colour per net: the columns of `errors`, in pixels.  `overall` is the row in the legend."""
     import matplotlib.pyplot as plt
     shown = errors.drop(overall)
     figure, axes = plt.subplots(figsize=(9, 0.16 * len(shown) * (len(errors.columns) + 1) + 1.2))
@@ -172,7 +172,7 @@ def loss_histories(histories):
     for i, (name, (history, half)) in enumerate(histories.items()):
         draw_history(left, history, 1, colours(i % colours.N), name)
         best = draw_history(right, history, half, colours(i % colours.N), name)
-        right.lines[-2].set_label("%s: %.2f px, epoch %d" % (name, *best))
+        right.lines[-2].set_label(f"{name}: {best[0]:.2f} px, epoch {best[1]}")
     for axes, label in ((left, "loss"), (right, "pixels (root mean square)")):
         axes.set(xlabel="epoch", ylabel=label, yscale="log")
         axes.grid(True, which="both", alpha=0.25)

@@ -29,7 +29,7 @@ def print_errors(points, faces):
     print("\nValidation error in pixels (root mean square), on faces that no level trained on")
     print(tables.show(error_table(errors)))
     scores = full_scheme_error(errors)
-    print("The submission uses the best on the full scheme: %s." % rule_name(min(scores, key=scores.get)), flush=True)
+    print(f"The submission uses the best on the full scheme: {rule_name(min(scores, key=scores.get))}.", flush=True)
     return scores
 
 
@@ -67,7 +67,7 @@ def picture(points, rule, faces):
     rows = rows[worth_showing(faces.keypoints[rows])[:SHOWN]]
     full = slice(0, len(COLUMNS))
     truth, answer = faces.keypoints[rows, full], combine(points, rule)[rows, full]
-    captions = ["level 1: %.2f, cascade: %.2f pixels" % (rms(one - t), rms(a - t))
+    captions = [f"level 1: {rms(one - t):.2f}, cascade: {rms(a - t):.2f} pixels"
                 for one, a, t in zip(points[1][rows, full], answer, truth)]
     return figures.gallery("The cascade on validation faces: prediction +, truth o", faces.images[rows],
                            answer, truth, captions)
@@ -99,7 +99,7 @@ def best_rule(folder, levels):
     except FileNotFoundError:
         known = {}
     except (OSError, ValueError, TypeError, LookupError, RecursionError) as error:
-        raise Problem("%s: cannot be read (%s); move it away and run net5.py again"
-                      % (folder / RULES_FILE, error)) from None
+        raise Problem(f"{folder / RULES_FILE}: cannot be read ({error}); move it away and run net5.py "
+                      "again") from None
     possible = {rule: score for rule, score in known.items() if set(rule) <= set(levels)}
     return min(possible, key=possible.get) if possible else tuple(levels)

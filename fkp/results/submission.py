@@ -32,7 +32,7 @@ def answer(asked, levels, rule, path, labelled):
     faces, lookup = asked
     points = predict(levels, rule, faces.images)
     path = write(path, points, faces.ids, lookup, label_offsets(levels, rule, labelled))
-    print("Submission: %s" % path, flush=True)
+    print(f"Submission: {path}", flush=True)
     return points
 
 
@@ -79,7 +79,8 @@ def write(path, points, ids, lookup, offsets=None):
 
     Each image's are shifted by its scheme's `offsets` (schemes, full), in pixels.
     """
-    row, column = pandas.Index(ids).get_indexer(lookup["ImageId"]), pandas.Index(COLUMNS).get_indexer(lookup["FeatureName"])
+    row = pandas.Index(ids).get_indexer(lookup["ImageId"])
+    column = pandas.Index(COLUMNS).get_indexer(lookup["FeatureName"])
     asked = np.zeros((len(ids), len(COLUMNS)), bool)
     asked[row, column] = True
     schemes = schemes_of(asked)

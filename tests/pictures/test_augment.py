@@ -23,6 +23,16 @@ def places(images):
     return np.stack([(weights.sum(1) * grid).sum(1), (weights.sum(2) * grid).sum(1)], 1) / total[:, None]
 
 
+def augmented(images, points, random):
+    drawn = augment.Augmentation(len(images), random, heads=points)
+    return drawn.images(images), drawn.points(points)
+
+
+def warp(images, points, random):
+    drawn = augment.RandomWarp(len(images), 96, random)
+    return drawn.images(images), drawn.points(points)
+
+
 def heads(n):
     """Labels (n, 34) of straight heads in the middle of the picture, full scheme."""
     labels = np.full((1, len(load.ALL_COLUMNS)), np.nan, np.float32)
@@ -72,7 +82,7 @@ def test_faces_keep_their_number_and_what_is_missing():
     images, _ = spots()
     before, labels = images.copy(), heads(40)
     for known in labels, labels[:, :30]:
-        new, moved = augment.faces(images, known, np.random.RandomState(0))
+        new, moved = augmented(images, known, np.random.RandomState(0))
         assert new.shape == images.shape and new.dtype == np.uint8 and moved.dtype == np.float32
         np.testing.assert_array_equal(np.isnan(moved), np.isnan(known))
     np.testing.assert_array_equal(images, before)
@@ -81,7 +91,7 @@ def test_faces_keep_their_number_and_what_is_missing():
 def test_a_label_stays_on_what_it_marks():
     images, points = spots()
     before = images.copy(), points.copy()
-    warped, moved = augment.warp(images, points, np.random.RandomState(1))
+    warped, moved = warp(images, points, np.random.RandomState(1))
     np.testing.assert_allclose(places(warped), moved, atol=0.15)
     assert np.abs(moved - points).max() > 3 and warped.dtype == np.uint8
     np.testing.assert_array_equal(images, before[0])
@@ -89,7 +99,7 @@ def test_a_label_stays_on_what_it_marks():
 
 
 def test_the_middle_moves_by_the_shift_only():
-    _, moved = augment.warp(np.zeros((500, 96, 96), np.uint8), np.full((500, 2), 48, np.float32),
+    _, moved = warp(np.zeros((500, 96, 96), np.uint8), np.full((500, 2), 48, np.float32),
                             np.random.RandomState(0))
     assert np.abs(moved - 48).max() <= augment.SHIFT and np.abs(moved - 48).max() > 0.9 * augment.SHIFT
 
@@ -102,12 +112,12 @@ def test_a_specialists_faces_move_less():
 
 def test_a_missing_label_stays_missing_and_the_others_stay():
     points = np.array([[30, 40, np.nan, np.nan, 50, 60]], np.float32)
-    _, moved = augment.warp(np.zeros((1, 96, 96), np.uint8), points, np.random.RandomState(0))
+    _, moved = warp(np.zeros((1, 96, 96), np.uint8), points, np.random.RandomState(0))
     assert np.isnan(moved).tolist() == np.isnan(points).tolist()
 
 
 def test_a_flat_picture_has_no_edges_after_turning():
-    warped, _ = augment.warp(np.full((20, 96, 96), 77, np.uint8), np.zeros((20, 2), np.float32),
+    warped, _ = warp(np.full((20, 96, 96), 77, np.uint8), np.zeros((20, 2), np.float32),
                              np.random.RandomState(0))
     assert (warped == 77).all()
     turn = augment.Turn(heads(20), np.linspace(-0.6, 0.6, 20))
@@ -143,10 +153,21 @@ def test_whole_faces_are_warped_and_relit():
     images, points = spots()
     random = np.random.RandomState(1)
     random.uniform(size=80)  # by how much 40 heads would turn, had they two eyes
-    warped, moved = augment.warp(images, points, random)
-    faces, labels = augment.faces(images, points, np.random.RandomState(1))
+    warped, moved = warp(images, points, random)
+    faces, labels = augmented(images, points, np.random.RandomState(1))
     np.testing.assert_array_equal(labels, moved)
-    assert faces.dtype == np.uint8 and faces.shape == images.shape and not np.array_equal(faces, warped)
+    np.testing.assert_array_equal(faces, augment.relight(warped, random))
+
+
+def test_what_is_done_to_whole_faces_is_done_to_windows_of_them():
+    images, labels = spots()[0], heads(40)
+    drawn = augment.Augmentation(40, np.random.RandomState(1), heads=labels)
+    state = drawn.random.get_state()
+    whole = drawn.images(images)
+    drawn.random.set_state(state)
+    corner = np.random.RandomState(2).randint(0, 96 - 38 + 1, (40, 2))
+    for window, face, (x, y) in zip(drawn.windows(images, corner, 38).astype(int), whole, corner):
+        assert np.abs(window - face[y:y + 38, x:x + 38]).max() <= 2  # Pillow rounds, then the light does
 
 
 def test_batches_made_ahead_are_the_same_in_the_same_order():

@@ -8,7 +8,8 @@ import net5
 import numpy as np
 import pytest
 
-from fkp import Problem
+from fkp import Problem, keypoints, maps
+from fkp.pictures import augment
 from fkp.training.lessons import lesson_type
 
 
@@ -46,6 +47,36 @@ def test_augmented_batches_keep_the_data_set_and_know_their_seed():
     assert [len(Xb) for Xb, _ in a] == [4, 2] and a[0][0].dtype == np.float32
     np.testing.assert_array_equal(a[1][0], b[1][0])
     assert not np.array_equal(a[0][0], c[0][0])
+
+
+def test_a_point_that_leaves_the_reach_of_the_net_is_taught_no_longer():
+    X = np.zeros((200, 1, 96, 96), np.uint8)
+    y = np.tile(load.scale(keypoints.MEAN_FACE), (200, 1))
+    (_, free), (_, masked) = (next(iter(net4.AugmentBatchIterator(batch_size=200, seed=3, reach=reach)(X, y)))
+                              for reach in (None, maps.REACH))
+    beyond = (np.abs(free.reshape(200, 15, 2)) > maps.REACH).any(2).repeat(2, axis=1)
+    assert 0 < beyond.mean() < 0.2
+    np.testing.assert_array_equal(masked, np.where(beyond, np.nan, free))
+
+
+def test_a_new_augmentation_reaches_whole_faces_and_crops(monkeypatch):
+    monkeypatch.setattr(augment, "relight", lambda images, random: np.full_like(images, 77))
+    whole = net4.AugmentBatchIterator(batch_size=4)(np.zeros((4, 1, 96, 96), np.uint8), np.zeros((4, 30), np.float32))
+    crops = net5.CropBatchIterator(4, 38, np.zeros((1, 2)), augment=True)(np.zeros((4, 96, 96), np.uint8),
+                                                                          np.full(4, 48, lesson_type("LE")))
+    for Xb, _ in (*whole, *crops):
+        np.testing.assert_allclose(Xb * 255, 77, rtol=1e-5)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("all_rows", [False, True])
+def test_nets_with_maps_leave_out_what_they_cannot_answer_if_told_so(masked, all_rows, monkeypatch):
+    monkeypatch.setattr(maps, "MASKED", masked)
+    net = net4.build(augment=True, heatmaps=True, all_rows=all_rows)
+    assert net.batch_iterator_train.reach == (maps.REACH if masked else None)
+    assert (net.objective_loss_function is net4.masked_squared_error) == (masked or all_rows)
+    assert net4.build(augment=True).batch_iterator_train.reach is None  # dense layers answer anything
+    net4.build(heatmaps=True)
 
 
 def test_pixels_become_float_only_in_a_batch():
