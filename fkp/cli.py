@@ -2,11 +2,12 @@
 import argparse
 import os
 import re
+import signal
 import sys
 import textwrap
 from pathlib import Path
 
-from fkp import ROOT, Problem, endings, signals
+from fkp import ROOT, Problem, endings
 from fkp.endings import Terminated
 
 SEED = 42
@@ -141,11 +142,13 @@ TRAINING = ("data", "models", "epochs", "seed", "rows", "groups", "resume", "for
 
 
 def run(main):
-    """Call `main` with the command line's words; end with 0, 2 (a Problem) or 128 and a signal's number."""
+    """Call `main` with the command line's words; end with 0, 2 (a Problem), 130 (Ctrl-C) or 143 (SIGTERM)."""
+    def terminate(number, frame):
+        raise Terminated
+    signal.signal(signal.SIGTERM, terminate)
     try:
-        with signals.raised():
-            main(sys.argv[1:])
-            sys.stdout.flush()
+        main(sys.argv[1:])
+        sys.stdout.flush()
         code = 0
     except (Exception, KeyboardInterrupt, Terminated) as error:
         code = endings.end(error)

@@ -4,10 +4,8 @@ Import this before Theano.  The environment variable FKP_ONEDNN
 says whether oneDNN's kernels replace Theano's own on the CPU: `auto` (the
 default: where they are available), `1` (fail where they are not) or `0`.
 """
-import sys
-
 from . import checks
-from .errors import NotReady, Problem, end
+from .errors import NotReady, Problem
 
 __all__ = ["NotReady", "Problem", "describe", "facts", "fastest_precision", "prepare", "set_precision", "threads"]
 
@@ -15,10 +13,12 @@ __all__ = ["NotReady", "Problem", "describe", "facts", "fastest_precision", "pre
 def prepare():
     """What happens before the first net is built, in the only order that works.  Raises NotReady, a Problem."""
     checks.check_python()      # first: nothing below need parse on an older one
-    checks.check_compiler()    # before Theano looks for it, and says less
+    checks.check_packages()    # before what they need
     checks.check_threads()     # before OpenMP is loaded, with our library or Theano's
-    from . import settings
+    from . import compiler, settings
+    compiler.check()           # before Theano looks for one, and says less
     settings.apply()           # before NumPy: its OpenBLAS reads the number of threads when it is loaded
+    checks.import_packages()   # before Theano, which takes their errors for its own
     from . import compat, gpu  # imports NumPy
     compat.install()           # before Theano, Lasagne and nolearn, which ask for the old names
     gpu.listen()               # before Theano, which reports a GPU that does not start when it is imported
@@ -28,10 +28,5 @@ def prepare():
     start.start()
 
 
-try:
-    prepare()
-except (Problem, KeyboardInterrupt) as error:
-    if sys.argv[:1] == ["-m"]:  # `python -m theano_onednn` finds this package before it runs __main__.py
-        end(error)
-    raise
+prepare()
 from .start import describe, facts, fastest_precision, set_precision, threads

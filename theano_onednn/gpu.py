@@ -7,6 +7,7 @@ that Theano documents, with cuDNN where it is found.
 import logging
 import sys
 
+from . import system
 from .errors import NotReady
 
 CUDNN_TOO_NEW = 8000  # cuDNN 8 dropped cudnnGetConvolutionForwardAlgorithm, which Theano's C code calls
@@ -109,8 +110,8 @@ def _check_blas(context):
     try:
         pygpu.blas.gemm(1, x, x, 0, x.copy(), overwrite_c=True)
     except pygpu.gpuarray.GpuArrayException as error:
-        raise NotReady("%s: no BLAS for OpenCL (%s): install CLBlast with its development files, "
-                              "apt-get install libclblast-dev" % (context.dev, _text(error.args[0])))
+        raise NotReady("%s: no BLAS for OpenCL (%s): install CLBlast with its development files, %s"
+                       % (context.dev, _text(error.args[0]), system.install("clblast")))
 
 
 def _mend_nan():

@@ -12,6 +12,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from . import system
+
 PACKAGES = {"onednn-cpu-gomp": "2023.2.0", "onednn-devel-cpu-gomp": "2023.2.0"}
 # The sources with loops of their own; the others only call oneDNN.
 FAST = {"convolution", "dense", "normalise", "one_channel", "pools", "update", "winograd"}
@@ -39,22 +41,24 @@ def wheel_file(package, name):
 
 
 def processor():
-    """What `-march=native` depends on, as text; raises Unavailable on other platforms."""
+    """What `-march=native` depends on, as text; raises Unavailable where oneDNN's wheels are not for."""
     if platform.system() != "Linux" or platform.machine() != "x86_64":
         raise Unavailable("oneDNN is used on Linux x86-64 only, this is %s %s"
                           % (platform.system(), platform.machine()))
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return "\n".join(sorted({line for line in lines if line.startswith(("flags", "model name"))}))
+    if system.family() == "alpine":
+        raise Unavailable("oneDNN's wheels are for glibc, this Linux has musl")
+    return system.processor()
 
 
 def path(compiler, compiler_version, folder):
     """Where the library is, built under `folder` if it is not there; raises Unavailable."""
+    here = processor()  # first: where there is no wheel, nobody is told to install one
     headers = wheel_file("onednn-devel-cpu-gomp", "include/oneapi/dnnl/dnnl.hpp").parents[2]
     onednn = wheel_file("onednn-cpu-gomp", "libdnnl.so.3")
     sources = sorted(SOURCES.glob("*.cpp")) + sorted(SOURCES.glob("*.h"))
     key = hashlib.sha256()
-    for part in [processor(), compiler, compiler_version, str(headers), str(onednn), " ".join(FLAGS),
-                 importlib.metadata.version("onednn-cpu-gomp")] + [source.read_text() for source in sources]:
+    for part in [here, compiler, compiler_version, str(headers), str(onednn), " ".join(FLAGS),
+                 importlib.metadata.version("onednn-cpu-gomp")] + [source.read_text(encoding="utf-8") for source in sources]:
         key.update(part.encode() + b"\0")
     target = Path(folder) / ("fkp-%s" % key.hexdigest()[:20]) / "libfkp.so"
     if not target.is_file():

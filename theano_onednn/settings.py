@@ -1,11 +1,13 @@
 """Theano's defaults for this machine.  What the user set in THEANO_FLAGS or .theanorc wins."""
 import configparser
+import hashlib
 import importlib.util
 import os
 import shlex
 import tempfile
 from pathlib import Path
 
+from . import system
 from .errors import NotReady
 
 BLAS = "sgemm dgemm sgemv dgemv sger dger sdot ddot".split()  # what Theano's C code calls
@@ -22,9 +24,58 @@ def apply():
         # the cores busy it costs a net three quarters of its speed.
         if "OMP_WAIT_POLICY" not in os.environ:
             os.environ.setdefault("GOMP_SPINCOUNT", "5000")
+    if os.path.expanduser("~") == "~":  # a container's user without a name: Theano and Matplotlib insist on a home
+        os.environ["HOME"] = str(compile_folder())
     chosen = _in_theanorc()
-    flags = ["%s=%s" % (name, shlex.quote(value)) for name, value in _defaults().items() if name not in chosen]
+    flags = ["%s=%s" % (name, _quoted(value)) for name, value in _defaults().items() if name not in chosen]
     os.environ["THEANO_FLAGS"] = ",".join(flags + [os.environ.get("THEANO_FLAGS", "")]).rstrip(",")
+
+
+def asked():
+    """{name: value} of what the user set: in .theanorc, or in THEANO_FLAGS, which wins.  Raises NotReady."""
+    flags = shlex.shlex(os.environ.get("THEANO_FLAGS", ""), posix=True)
+    flags.whitespace, flags.whitespace_split = ",", True
+    try:
+        pairs = [pair.strip().split("=", 1) for pair in flags if "=" in pair]
+    except ValueError as error:
+        raise NotReady("THEANO_FLAGS cannot be read: %s" % error) from None
+    return {**_in_theanorc(), **dict(pairs)}
+
+
+def compile_folder():
+    """Folder that Theano's compiled modules go into, or folders of them; raises NotReady where it cannot be written."""
+    found = asked()
+    for name in ("compiledir", "base_compiledir"):
+        if name in found:
+            return _writable(Path(os.path.expanduser(found[name])), folder_option(found))
+    try:
+        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError as error:  # there is no home folder
+        raise NotReady("your home folder cannot be written (%s), where compiled code is kept: name another folder with %s"
+                       % (error, folder_option(found))) from None
+    return _writable(home / "facial-keypoints" / "theano", folder_option(found))
+
+
+def folder_option(found=None):
+    """What names another folder for compiled code."""
+    found = asked() if found is None else found
+    chosen = [name for name in ("compiledir", "base_compiledir") if name in found]
+    return "THEANO_FLAGS=%s=DIR" % chosen[0] if chosen else "XDG_CACHE_HOME=DIR"
+
+
+def _writable(folder, option):
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise NotReady("%s cannot be written (%s), where compiled code is kept: name another folder with %s"
+                       % (folder, error.strerror, option)) from None
+    return folder
+
+
+def _quoted(value):
+    """Theano cuts THEANO_FLAGS at commas that stand outside of quotes; shlex.quote sees no harm in them."""
+    return "'%s'" % value.replace("'", "'\"'\"'")
 
 
 def mode():
@@ -38,7 +89,8 @@ def mode():
 def _defaults():
     flags = {
         "floatX": "float32",
-        "base_compiledir": _compiled(),
+        "base_compiledir": str(compile_folder()),
+        "compiledir_format": "compiledir_%%(short_platform)s-%s-%%(python_version)s-%%(python_bitwidth)s" % _processor(),
         "blas.ldflags": scipy_blas(),
         "allow_gc": "False" if _memory() > ROOMY else None,
     }
@@ -50,17 +102,9 @@ def _memory():
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 0
 
 
-def _compiled():
-    """Folder of Theano's compiled modules; raises NotReady where it cannot be written."""
-    folder = "your home folder"
-    try:
-        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "facial-keypoints" / "theano"
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home folder
-        raise NotReady("%s cannot be written (%s), where compiled code is kept: name another folder with "
-                              "XDG_CACHE_HOME=DIR" % (folder, getattr(error, "strerror", None) or error)) from None
-    return str(folder)
+def _processor():
+    """Theano's modules are for the processor that they were compiled on, and lazylinker_ext's name does not say so."""
+    return hashlib.sha256(system.processor().encode()).hexdigest()[:12]
 
 
 def scipy_blas(ours=()):
@@ -76,16 +120,24 @@ def scipy_blas(ours=()):
 
 
 def _in_theanorc():
-    """Names such as 'floatX' or 'blas.ldflags' that the user's .theanorc sets; raises NotReady if it is damaged."""
-    parser = configparser.ConfigParser(interpolation=None)
+    """{name: value}, such as 'blas.ldflags', of the user's .theanorc; raises NotReady if it is damaged."""
+    parser = configparser.ConfigParser({name: os.environ.get(name, "") for name in ("USER", "LSCRATCH", "TMPDIR", "TMP")})
     parser.optionxform = str
     for name in os.environ.get("THEANORC", "~/.theanorc").split(os.pathsep):
         try:
             parser.read(os.path.expanduser(name))
         except (configparser.Error, UnicodeError, OSError) as error:
             raise NotReady("%s: %s" % (os.path.expanduser(name), _what_is_wrong(error))) from None
-    return {option if section == "global" else "%s.%s" % (section, option)
+    return {option if section == "global" else "%s.%s" % (section, option): _interpolated(parser, section, option)
             for section in parser.sections() for option in parser[section]}
+
+
+def _interpolated(parser, section, option):
+    """As Theano does it: a value that is a format string of another kind stays."""
+    try:
+        return parser.get(section, option)
+    except configparser.InterpolationError:
+        return parser.get(section, option, raw=True)
 
 
 def _what_is_wrong(error):

@@ -1,9 +1,10 @@
 """Unfinished runs on disk: `NAME.checkpoint.npz`."""
+import sys
 import time
 
 import numpy as np
 
-from fkp import Problem, endings, files, models
+from fkp import Problem, files, models
 from fkp.training.best import remembered
 
 SECONDS = 30   # between two checkpoints, or longer where writing one takes long:
@@ -33,7 +34,7 @@ class Checkpoint:
         if self.signals is not None and self.signals.caught is not None:
             self.ended_run = True
             self.save(net)
-            endings.say(f"{self.path}: saved after epoch {len(history)}; go on with --resume.")
+            print(f"{self.path}: saved after epoch {len(history)}; go on with --resume.", file=sys.stderr)
             raise StopIteration
         if time.time() >= self.next_save:
             began = time.time()
@@ -46,7 +47,7 @@ class Checkpoint:
         try:
             self.save(net)
         except Problem as problem:
-            endings.say(f"Training goes on without a new checkpoint: {problem}")
+            print(f"Training goes on without a new checkpoint: {problem}", file=sys.stderr)
 
     def save(self, net):
         best = remembered(net)
