@@ -1,10 +1,15 @@
 """What theano_onednn/compat/ mends in Theano itself."""
+import hashlib
 import os
 import subprocess
 import sys
 
 import pytest
+import theano
+import theano.tensor as T
 from conftest import ROOT
+
+from theano_onednn.compat import numpy2
 
 SCRIPT = """
 import sys
@@ -30,3 +35,22 @@ def test_the_next_process_finds_every_compiled_module(tmp_path):
                               env={**os.environ, "PYTHONHASHSEED": seed,
                                    "THEANO_FLAGS": "base_compiledir=%s" % tmp_path})
         assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_module_is_compiled_again_where_our_prelude_is_another(monkeypatch):
+    """What stands before each of Theano's sources on NumPy 2 is a part of what was compiled."""
+    function = theano.function([x := T.vector()], 3 * x + 2, mode="FAST_RUN")
+    (node,) = [node for node in function.maker.fgraph.toposort() if isinstance(node.op, T.elemwise.Elemwise)]
+
+    def key():
+        graph = theano.gof.FunctionGraph(node.inputs, node.outputs, clone=True)
+        return theano.gof.cc.CLinker().accept(graph).cmodule_key()
+
+    before = key()
+    assert before[0] and key() == before
+    monkeypatch.setattr(numpy2, "VERSION", "another")
+    assert key() != before and key()[0]
+
+
+def test_the_prelude_says_its_version_by_what_it_holds():
+    assert numpy2.VERSION == hashlib.sha256(numpy2.PRELUDE.encode()).hexdigest()

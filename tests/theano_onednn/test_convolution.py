@@ -169,16 +169,21 @@ def test_shapes_that_do_not_fit_are_named():
 
 
 WIDE, WIDE_2 = (12, 16, 21, 22, 32, 3, 3), (12, 16, 21, 22, 32, 2, 2)  # many pixels and channels: Winograd's way
+# As many images as make Winograd's way the sooner, with other counts of tiles down than across.
+OBLONG = [(8, 16, *size, 17, side, side) for size in [(42, 26), (26, 42), (66, 18), (10, 70)] for side in (2, 3)]
 WIDE_GEOMETRIES = [Geometry("half"), Geometry(), Geometry("full", flip=False), Geometry(((2, 0), (0, 1)))]
 
 
-@pytest.mark.parametrize("shape", [WIDE, (14, 40, 19, 20, 17, 3, 3), WIDE_2, (14, 40, 19, 20, 17, 2, 2)], ids=str)
-@pytest.mark.parametrize("geometry", WIDE_GEOMETRIES, ids=str)
+@pytest.mark.parametrize("geometry, shape", [
+    *[(geometry, shape) for geometry in WIDE_GEOMETRIES
+      for shape in [WIDE, (14, 40, 19, 20, 17, 3, 3), WIDE_2, (14, 40, 19, 20, 17, 2, 2)]],
+    *[(geometry, shape) for geometry in WIDE_GEOMETRIES[:2] for shape in OBLONG]], ids=str)
 def test_many_images_give_what_each_alone_does(geometry, shape):
     """One image has too few pixels for Winograd's way, and is compared with Theano's above."""
     x, weights, bias = arrays(*shape)
     op, gradient = ops.Convolution(geometry, 0.1), ops.ConvolutionGradient(geometry, 0.1)
     (y,) = run(op, x, weights, bias)
+    assert y[0, 0].size < 4096 <= y[:, 0].size
     gy = numbers(*y.shape, seed=4)
     alone = [run(op, image[None], weights, bias)[0] for image in x]
     close(y, np.concatenate(alone), 1e-5)

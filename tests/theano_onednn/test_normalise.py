@@ -65,6 +65,19 @@ def test_a_mean_far_from_zero_costs_no_digits(ours, theanos):
     close(ours(*given)[0], theanos(*[array.astype(np.float64) for array in given])[0], 1e-3)
 
 
+@pytest.mark.parametrize("shape", [(3, 5, 7, 9), (8, 17, 20, 30)], ids=str)
+@pytest.mark.parametrize("far", [-3000, 3000, 1e5])
+def test_a_variance_around_a_mean_far_from_zero_is_exact(far, shape, ours, theanos):
+    """Each channel has a mean of its own: squares of what is left are small, squares of the numbers are not."""
+    given = arrays(shape)
+    given[0] = given[0] + (far * np.linspace(0.5, 2, shape[1])[:, None, None]).astype("float32")
+    (_, mean, invstd, _, variance, *_) = ours(*given)
+    _, *expected = theanos(*[array.astype(np.float64) for array in given])
+    np.testing.assert_allclose(mean, expected[0], rtol=1e-6)
+    np.testing.assert_allclose(invstd, expected[1], rtol=1e-4)
+    np.testing.assert_allclose(variance, expected[3], rtol=1e-4)
+
+
 def test_the_numbers_are_the_same_with_any_number_of_threads(ours, set_threads):
     given = arrays((8, 32, 32, 32))
     set_threads(1)

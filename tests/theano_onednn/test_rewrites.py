@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import theano
 import theano.tensor as T
+from theano.tensor.nnet.abstract_conv import AbstractConv2d
 from theano.tensor.nnet.corr import CorrMM
 from theano.tensor.signal.pool import Pool as TheanoPool
 from theano.tensor.signal.pool import pool_2d
@@ -109,6 +110,18 @@ def test_an_empty_batch_has_an_empty_output(empty):
 def test_what_is_not_ours_stays_theanos(graph):
     x = T.tensor4()
     assert not kinds(both([graph(x)], [x], [numbers(2, 4, 8, 8)]))
+
+
+@pytest.mark.parametrize("picture", [(2, 3, 6, 5), (2, 3, 5, 6)], ids=str)
+def test_kernels_that_no_two_places_share_are_theanos_with_their_gradients(picture):
+    x, gy = T.tensor4(), T.tensor4()
+    rows, columns = picture[2] - 1, picture[3] - 2
+    w = T.TensorType("float32", [False] * 6)()
+    y = AbstractConv2d(unshared=True)(x, w)
+    outputs = [y, *T.grad(None, [x, w], known_grads={y: gy})]
+    function = both(outputs, [x, w, gy], [numbers(*picture), numbers(4, rows, columns, 3, 2, 3),
+                                          numbers(2, 4, rows, columns)])
+    assert not kinds(function)
 
 
 @pytest.mark.parametrize("mode", ["FAST_RUN", "FAST_COMPILE", theano.Mode("py"), theano.Mode("vm", "fast_compile")],

@@ -20,6 +20,8 @@ SHAPES = [  # images, channels, height, width, filters, rows, columns
     (1, 64, 5, 5, 16, 2, 2),
     (30, 16, 13, 14, 17, 2, 2),  # many pixels: Winograd's way
     (30, 16, 13, 14, 17, 3, 3),
+    (9, 16, 42, 18, 16, 3, 3),   # and other counts of tiles down than across
+    (9, 16, 18, 42, 16, 2, 2),
 ]
 THEANOS = theano.compile.get_default_mode().excluding("fkp")  # without our rewrites
 
