@@ -1,8 +1,9 @@
 """nolearn's NeuralNet with scikit-learn 0.22 and later: they read every parameter by name, and compare a clone's by `is`.
 
-The two functions at the end are what a clone and an unpickled net are made by.
+The functions at the end are what a clone and an unpickled net are made by.
 """
 import copy
+import functools
 
 import numpy as np
 
@@ -13,6 +14,8 @@ def restore(base):
     net.loss = net.X_tensor_type = None  # arguments that NeuralNet refuses and does not keep
     net.__sklearn_clone__ = untrained_copy
     net.__reduce_ex__ = lambda net, protocol: (unpickled, (type(net), vars(net)))
+    net.__setstate__ = functools.partialmethod(set_state, vars(net(layers=[])))
+    base.BatchIterator.shuffle = base.TrainSplit.shuffle = False  # which those of nolearn 0.6.0 have not
 
 
 def untrained_copy(net):
@@ -37,3 +40,14 @@ def unpickled(kind, state):
     net = kind.__new__(kind)
     vars(net).update(state)
     return net
+
+
+def set_state(net, defaults, state):
+    """The net of a pickle that nolearn itself wrote, 0.6.0 as well: with its weights, compiled anew."""
+    state = {**copy.deepcopy(defaults), **state}
+    if "_output_layer" in state:  # 0.6.0
+        state["_output_layers"] = [state.pop("_output_layer")]
+    for compiled in ("train_iter_", "eval_iter_", "predict_iter_", "_get_output_fn_cache", "_initialized"):
+        state.pop(compiled, None)
+    vars(net).update(state)
+    net.initialize()

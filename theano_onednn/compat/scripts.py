@@ -2,12 +2,11 @@
 import collections.abc
 import functools
 import itertools
-import pickle
 import sys
 
 import numpy as np
 
-from . import gpu_layers
+from . import gpu_layers, pickles
 from .names import Cast, cross_validation, module
 
 PYTHON_2 = {"xrange": range, "raw_input": input, "unicode": str, "reduce": functools.reduce}   # for the script alone
@@ -36,7 +35,7 @@ def restore():
         if "." not in name:
             setattr(sklearn, name, made)
     sys.modules[signal.downsample.__name__] = signal.downsample         # dropped by Theano 0.9
-    sys.modules["cPickle"] = _c_pickle()                                # Python 2's, which no syntax tells
+    pickles.restore()
     itertools.izip, itertools.imap = zip, map
     gpu_layers.restore()
     _restore_ix()
@@ -49,12 +48,6 @@ def _truncated(choice):
         return choice(a, int(size) if isinstance(size, float) else size, *args, **kwargs)
 
     return choose
-
-
-def _c_pickle():
-    """pickle, which also reads arrays that Python 2 wrote."""
-    read = {name: functools.partial(getattr(pickle, name), encoding="latin1") for name in ("load", "loads")}
-    return module("cPickle", **{**vars(pickle), **read})
 
 
 def _scikit_learn():
