@@ -17,13 +17,17 @@ if "IPython" in sys.modules:  # Matplotlib before 3.9 asks it for a table that I
     pylabtools.backend2gui = getattr(pylabtools, "backend2gui", {})
 
 SOFTWARE = "Facial keypoints with Theano, Lasagne and nolearn"   # in a PNG: it is ours
-
-
+WITHOUT_WINDOW = {"agg", "cairo", "pdf", "pgf", "ps", "svg", "template"}   # Matplotlib's backends that write files only
 ACROSS = 4   # faces side by side in a gallery
 
 
 def use_display(show):
-    """Choose the window or the file, before pyplot is used: `show` True, False, or None for "if there is one"."""
+    """Choose the window or the file, before pyplot is used: `show` True, False, or None for "if there is one".
+
+    A notebook, and whoever has plotted already in this process, keeps the backend that is in use.
+    """
+    if in_notebook() or "matplotlib.pyplot" in sys.modules:
+        return
     desktop = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     present = sys.platform in ("win32", "darwin") or bool(desktop)
     if show and not present:
@@ -32,8 +36,14 @@ def use_display(show):
         matplotlib.use("Agg")
 
 
+def in_notebook():
+    """Does a cell of a notebook, or a line of an IPython session, run this?"""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and ipython.get_ipython() is not None
+
+
 def save(figure, path, show=None, seconds=None, title=None):
-    """Save as PNG, print the path, and open a window if there is a display (see `use_display`).
+    """Save as PNG, print the path, and show it in a window or a notebook, if there is one (see `use_display`).
 
     The file says what it shows: `title`, else its name.  Only a picture of the
     same title is replaced; beside any other file this one gets a number.
@@ -46,7 +56,7 @@ def save(figure, path, show=None, seconds=None, title=None):
     path = files.unclaimed(path, lambda there: is_ours(there, title))
     files.write_bytes(path, picture.getvalue())
     print(f"Picture: {path}", flush=True)
-    window = show is not False and matplotlib.get_backend().lower() != "agg"
+    window = show is not False and matplotlib.get_backend().lower() not in WITHOUT_WINDOW
     if seconds:
         (plt.pause if window else time.sleep)(seconds)
     elif window:

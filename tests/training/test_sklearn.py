@@ -7,6 +7,7 @@ import net5
 
 import numpy as np
 import pytest
+from conftest import train
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score, cross_validate
 from sklearn.pipeline import Pipeline
@@ -51,6 +52,21 @@ def test_a_clone_of_a_trained_net_is_untrained(few):
     twin = clone(net)
     assert twin.train_history_ == [] and not hasattr(twin, "layers_")
     assert net.on_epoch_finished[-1].best_weights is not None and twin.on_epoch_finished[-1].best_weights is None
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_net_that_is_told_to_be_silent_prints_nothing_in_any_fold(jobs, few, capfd):
+    cross_val_score(net1.build(epochs=2).set_params(verbose=0), *few, scoring=MSE, cv=2, n_jobs=jobs)
+    assert capfd.readouterr().out == ""
+    cross_val_score(net1.build(epochs=2), *few, scoring=MSE, cv=2)
+    assert capfd.readouterr().out.count("trn loss") == 2  # a heading for each fold
+
+
+def test_a_silent_net_is_trained_silently_by_a_session_as_well(few, tmp_path, capsys):
+    net = net1.build(epochs=2)
+    net.verbose = 0
+    train(net, *few, tmp_path / "net1.npz")
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["Best"]
 
 
 def test_a_net_prints_its_parameters():

@@ -13,9 +13,22 @@ def restore(base):
     net = base.NeuralNet
     net.loss = net.X_tensor_type = None  # arguments that NeuralNet refuses and does not keep
     net.__sklearn_clone__ = untrained_copy
+    base.PrintLog, base.PrintLayerInfo = unless_silent(base.PrintLog), unless_silent(base.PrintLayerInfo)
     net.__reduce_ex__ = lambda net, protocol: (unpickled, (type(net), vars(net)))
     net.__setstate__ = functools.partialmethod(set_state, vars(net(layers=[])))
     base.BatchIterator.shuffle = base.TrainSplit.shuffle = False  # which those of nolearn 0.6.0 have not
+
+
+def unless_silent(handler):
+    """This handler, which NeuralNet adds to itself, but silent while the net's `verbose` is 0, whoever set it when."""
+    class Printing(handler):
+        def __call__(self, net, train_history=None):
+            if net.verbose:
+                super().__call__(net, train_history)
+
+    Printing.__module__, Printing.__name__ = "nolearn.lasagne.base", handler.__name__  # where a pickle finds it
+    Printing.__qualname__ = handler.__qualname__
+    return Printing
 
 
 def untrained_copy(net):
