@@ -38,7 +38,7 @@ def export(net_or_output_layer, path, raw=False):
     """
     check(path)
     from fkp import files
-    from fkp.onnx.file import build, packed  # need the package
+    from fkp.onnx.file import build  # needs the package
     model = build(net_or_output_layer, raw)
-    files.write_bytes(Path(path).expanduser(), packed(model))
+    files.write_bytes(Path(path).expanduser(), model.SerializeToString())
     return model

@@ -12,14 +12,14 @@ import json
 from fkp import Problem, cli, models, onnx
 
 
-def main(argv=None):
+def main(arguments=()):
     p = cli.parser(__doc__)
     p.add_argument("model", metavar="MODEL.npz", type=cli.path, help="a trained net")
     p.add_argument("out", metavar="OUT.onnx", type=cli.path, nargs="?",
                    help="the file to write (default: beside the model, under its name)")
     p.add_argument("--raw", action="store_true", help="the file takes bytes (uint8) as photographed, and prepares them "
                    "itself; for nets that see the whole face")
-    args = p.parse_args(argv)
+    args = p.parse_args(arguments)
     out = args.out or args.model.with_suffix(".onnx")
     onnx.check(out)
     if args.model.name.endswith(".checkpoint.npz"):

@@ -11,12 +11,7 @@ from fkp.onnx import metadata, pixels
 from fkp.onnx.graph import IR, OPSET, Graph, element
 from fkp.onnx.net import convert, follows_batch, own_input
 
-def packed(model):
-    """A ModelProto's bytes."""
-    try:
-        return model.SerializeToString()
-    except ValueError:
-        raise Problem("the net has over 2 GB of parameters, more than an ONNX file holds") from None
+MAX_BYTES = 2 ** 31 - 2 ** 20   # of parameters: a file holds 2 GB in all
 
 
 def build(net, raw=False):
@@ -30,6 +25,9 @@ def build(net, raw=False):
     if not graph.makes(answer):  # a net that does nothing, once it is trained
         answer = graph.add("Identity", answer)
     output = helper.make_tensor_value_info(answer, element(dtype), None)
+    if graph.bytes() > MAX_BYTES:
+        raise Problem(f"the net has {graph.bytes() / 1e9:.1f} GB of parameters, and an ONNX file holds 2; build it "
+                      "with fewer")
     proto = graph.finish(run.script if run else "net", [output])
     model = helper.make_model(proto, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR,
                               producer_name="fkp.onnx")

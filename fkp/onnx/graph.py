@@ -67,6 +67,10 @@ class Graph:
             self.shared[key] = made
         return made
 
+    def bytes(self):
+        """How much all constants hold."""
+        return sum(value.nbytes for value in self.constants.values())
+
     def input(self, name, dtype, shape):
         """A new input of the graph, uint8 ones and narrow integers included; the tensor as `element` types it."""
         made = self.unique(name)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import theano
 import theano.tensor as T
-from exporting import assert_same, kinds
+from exporting import QUICK, assert_same, kinds
 from lasagne import init, layers
 from lasagne import nonlinearities as nl
 from lasagne.layers import InputLayer, Layer
@@ -113,7 +113,7 @@ IMAGES = {
 def test_images(name, path):
     w = theano.shared(numbers(6, 4, 3, 3), "W")
     net = Expression(InputLayer((None, 4, 9, 8)), lambda x: IMAGES[name](x, w))
-    mode = None if name == "groups" else "FAST_COMPILE"  # which has no groups
+    mode = None if name == "groups" else QUICK  # which has no groups
     assert_same(net, path, numbers(3, 4, 9, 8), atol=2e-5, mode=mode)
 
 

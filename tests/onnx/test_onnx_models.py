@@ -19,6 +19,7 @@ from lasagne.layers import get_all_param_values, set_all_param_values
 from nolearn.lasagne import NeuralNet
 
 from fkp import Problem, onnx
+from fkp.onnx import file
 from fkp.pictures.preprocess import preprocessed
 from fkp.run import Run
 
@@ -134,6 +135,13 @@ def test_a_net_without_layers_yet_says_so(tmp_path):
         onnx.export(NeuralNet(layers=[("input", layers.InputLayer)]), tmp_path / "net.onnx")
     with pytest.raises(Problem, match="a str is no net"):
         onnx.export("net4.npz", tmp_path / "net.onnx")
+
+
+def test_a_net_that_no_file_can_hold_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(file, "MAX_BYTES", 3_000_000)
+    with pytest.raises(Problem, match="the net has 0.0 GB of parameters, and an ONNX file holds 2"):
+        onnx.export(load.open_net(ROOT / "models/drawn/net1.npz"), tmp_path / "net.onnx")
+    assert list(tmp_path.iterdir()) == []
 
 
 # --- the command ---
