@@ -4,7 +4,8 @@
     python bench/any_speed.py --nets mnist-cnn,heatmaps --rounds 1
 
 Each measurement is a process of its own and prints the median of its updates;
-the tables give the median of the rounds.
+the tables give the median of the rounds.  Nets that our Ops take only in part
+(mixed_nets.py) have a table of their own, in the processor's time.
 """
 import argparse
 import json
@@ -15,11 +16,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import mixed_nets
 from any_nets import NETS
 from measure import machine
-from train_speed import choices, shown, table
+from tables import choices, shown, table
 
-SCRIPT = Path(__file__).resolve().parent / "any_nets.py"
+BENCH = Path(__file__).resolve().parent
 WAYS = {  # what any_nets.py calls it, FKP_ONEDNN
     "ours": ("lasagne", "1"), "stock Theano": ("lasagne", "0"),
     "PyTorch": ("torch", ""), "PyTorch channels-last": ("torch-channels-last", ""),
@@ -30,7 +32,8 @@ def measure(options, net, way):
     """Milliseconds per update, None where that fails (said on stderr)."""
     script, onednn = WAYS[way]
     python = options.torch if script.startswith("torch") else sys.executable
-    command = [*shlex.split(options.prefix), python, str(SCRIPT), net, script, str(options.seconds)]
+    what = ["mixed_nets.py", net] if net in mixed_nets.NETS else ["any_nets.py", net, script]
+    command = [*shlex.split(options.prefix), python, str(BENCH / what[0]), *what[1:], str(options.seconds)]
     done = subprocess.run(command, env=dict(os.environ, FKP_ONEDNN=onednn or "auto"), text=True, check=False,
                           capture_output=True)
     if done.returncode:
@@ -46,7 +49,8 @@ def ratio(found, others):
 
 def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--nets", type=choices(NETS), default=list(NETS), help=f"some of {','.join(NETS)}")
+    every = [*NETS, *mixed_nets.NETS]
+    p.add_argument("--nets", type=choices(every), default=every, help=f"some of {','.join(every)}")
     p.add_argument("--rounds", type=int, default=3, metavar="N", help="rounds (default: %(default)s)")
     p.add_argument("--seconds", type=float, default=3, metavar="S", help="for each process (default: %(default)s)")
     p.add_argument("--torch", metavar="PYTHON", help="a Python with torch; default: no PyTorch")
@@ -54,21 +58,30 @@ def arguments():
     return p.parse_args()
 
 
-def main():
-    options = arguments()
-    ways = [way for way in WAYS if options.torch or not WAYS[way][0].startswith("torch")]
-    times = {(net, way): [] for net in options.nets for way in ways}
+def compare(options, nets, ways, unit):
+    """A table of these nets and ways."""
+    times = {(net, way): [] for net in nets for way in ways}
     for _ in range(options.rounds):
         for key, kept in times.items():
             found = measure(options, *key)
             kept.extend([found] if found else [])
     rows = []
-    for net in options.nets:
+    for net in nets:
         found = {way: statistics.median(times[net, way]) if times[net, way] else None for way in ways}
-        rows.append([net, *(shown(found[way], 1) for way in ways), ratio(found, list(WAYS)[2:]),
+        rows.append([net, *(shown(found[way], 2) for way in ways), ratio(found, list(WAYS)[2:]),
                      ratio(found, ["stock Theano"])])
-    print(f"milliseconds per update, medians of {options.rounds} rounds; {machine()}")
+    print(f"\n{unit} per update, medians of {options.rounds} rounds; {machine()}")
     table(["net", *ways, "ours / PyTorch", "ours / stock"], rows)
+
+
+def main():
+    options = arguments()
+    ways = [way for way in WAYS if options.torch or not WAYS[way][0].startswith("torch")]
+    pure, mixed = ([net for net in options.nets if net in known] for known in (NETS, mixed_nets.NETS))
+    if pure:
+        compare(options, pure, ways, "milliseconds")
+    if mixed:
+        compare(options, mixed, list(WAYS)[:2], "milliseconds of the processor's time on one thread")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ from fkp.training import lessons
 from nolearn.lasagne import PrintLog
 
 TEST_FACES = 1783
+# Nets whose name is not their script's number: the script and how it builds them.
+SCRIPTS = {"5": ("net5", {"group": "LE", "win": 38}), "maps": ("net4", {"heatmaps": True})}
 
 
 # --- data: one file for all that is measured ---
@@ -70,8 +72,9 @@ def build(options, errors):
     if options["bfloat16"]:
         theano_onednn.set_precision("bfloat16")
     set_seed(cli.SEED)
-    script = importlib.import_module("net" + options["net"])
-    net = script.build("LE", 38, errors=errors) if options["net"] == "5" else script.build()
+    script, settings = SCRIPTS.get(options["net"], ("net" + options["net"], {}))
+    settings = dict(settings, errors=errors) if script == "net5" else settings
+    net = importlib.import_module(script).build(**settings)
     net.on_epoch_finished = [handler for handler in net.on_epoch_finished if not isinstance(handler, PrintLog)]
     net.on_training_started, net.on_training_finished, net.verbose = [], [], 0
     return net

@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from measure import BATCH, peak, read, since_start, timed, warm_rows
 from torch import nn
+from torch_maps import BATCH as MAPS_BATCH, GREY, RATE as MAPS_RATE, Maps
 
-FLIPPED = ("2", "4")  # nets that mirror half of each batch
+FLIPPED = ("2", "4", "maps")  # nets that mirror half of each batch
 POINTS = 30
 # Where the columns of a mirrored face's labels come from: left and right swap, as in load.mirror_order.
 MIRROR = [2, 3, 0, 1, 8, 9, 10, 11, 4, 5, 6, 7, 16, 17, 18, 19, 12, 13, 14, 15, 20, 21, 24, 25, 22, 23, 26, 27, 28, 29]
@@ -42,6 +43,14 @@ def layers(net):
             *dense(128 * 11 * 11, hidden, rates[3]), *dense(hidden, hidden), nn.Linear(hidden, POINTS)]
 
 
+def optimiser(net, weights):
+    """Fused: one pass over the weights."""
+    if net == "maps":
+        return torch.optim.Adam(weights, MAPS_RATE, fused=True)
+    rate = .01 if net in ("1", "2", "3") else .03
+    return torch.optim.SGD(weights, rate, momentum=.9, nesterov=True, fused=True)
+
+
 class Twin:
     """A net in training."""
 
@@ -49,21 +58,21 @@ class Twin:
         torch.manual_seed(42)
         self.net, self.bfloat16, self.errors = net, bfloat16, errors
         self.format = torch.channels_last if channels_last else torch.contiguous_format
-        self.model = nn.Sequential(*layers(net))
-        for module in self.model:
+        self.model = Maps() if net == "maps" else nn.Sequential(*layers(net))
+        for module in self.model.modules():
             if isinstance(module, (nn.Conv2d, nn.Linear)):
                 nn.init.xavier_uniform_(module.weight)
-                nn.init.zeros_(module.bias)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
         if net not in ("1", "2"):
             self.model.to(memory_format=self.format)
-        rate = .01 if net in ("1", "2", "3") else .03
-        # fused: one pass over the weights
-        self.optimiser = torch.optim.SGD(self.model.parameters(), rate, momentum=.9, nesterov=True, fused=True)
+        self.optimiser = optimiser(net, self.model.parameters())
         self.random = np.random.RandomState(42)
 
     def inputs(self, images):
         """uint8 (n, 96, 96) -> float32 tensor (n, 1, 96, 96) in the memory format."""
         X = torch.from_numpy(np.multiply(images, np.float32(1 / 255), dtype=np.float32)[:, None])
+        X -= GREY if self.net == "maps" else 0
         return X.contiguous(memory_format=self.format)
 
     def forward(self, X):
@@ -87,7 +96,7 @@ class Twin:
         """Trains on the last four fifths of the rows, validates on the first; returns both mean losses."""
         valid = len(X) // 5
         self.model.train()
-        train = [self.train_batch(*self.augmented(*batch)) for batch in batches(X[valid:], y[valid:])]
+        train = [self.train_batch(*self.augmented(*batch)) for batch in batches(X[valid:], y[valid:], MAPS_BATCH if self.net == "maps" else BATCH)]
         self.model.eval()
         with torch.inference_mode():
             found = [self.valid_batch(*self.plain(*batch)) for batch in batches(X[:valid], y[:valid])]
@@ -107,8 +116,8 @@ class Twin:
             return torch.cat([self.forward(self.inputs(images[i:i + BATCH])) for i in range(0, len(images), BATCH)])
 
 
-def batches(X, y):
-    return ((X[i:i + BATCH], y[i:i + BATCH]) for i in range(0, len(X), BATCH))
+def batches(X, y, size=BATCH):
+    return ((X[i:i + size], y[i:i + size]) for i in range(0, len(X), size))
 
 
 # --- batches, as FlipBatchIterator and CropBatchIterator make them ---

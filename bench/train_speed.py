@@ -14,45 +14,20 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
 
 from measure import machine
+from tables import choices
+from train_modes import MODES, NETS, PREDICTED
+from train_report import report
 
 HERE = Path(__file__).resolve().parent
 KAGGLE_ROWS = 2140  # complete rows of Kaggle's training.csv
 PARTS = {
-    "train": "seconds an epoch, peak memory, prediction of 1,783 faces with net 4",
+    "train": "seconds an epoch, peak memory, prediction of 1,783 faces with net 4 and its sister with maps",
     "start": "seconds from the start of Python to the first batch, compile cache cold and warm",
     "growth": "seconds an epoch of ours, net 4, with up to ten times the rows",
     "script": "peak memory of `python net4.py` itself",
     "ops": "share of the epoch per Op, by Theano's profiler",
-}
-
-
-class Mode(NamedTuple):
-    """One way to train the same net."""
-
-    label: str
-    torch: bool = False
-    onednn: str = "1"
-    bfloat16: bool = False
-    channels_last: bool = False
-
-
-MODES = {
-    "ours": Mode("ours"),
-    "ours-bf16": Mode("ours bfloat16", bfloat16=True),
-    "stock": Mode("stock Theano", onednn="0"),
-    "torch": Mode("PyTorch", torch=True),
-    "torch-cl": Mode("PyTorch channels-last", torch=True, channels_last=True),
-    "torch-bf16": Mode("PyTorch bfloat16", torch=True, bfloat16=True),
-    "torch-cl-bf16": Mode("PyTorch channels-last bfloat16", torch=True, bfloat16=True, channels_last=True),
-}
-# What a ratio divides by: the best of these modes.
-RATIOS = {
-    "ours / PyTorch float32": ("ours", ("torch", "torch-cl")),
-    "ours / stock": ("ours", ("stock",)),
-    "bfloat16 / PyTorch best": ("ours-bf16", ("torch", "torch-cl", "torch-bf16", "torch-cl-bf16")),
 }
 
 
@@ -116,7 +91,7 @@ class Bench:
         for _ in range(self.options.rounds):
             for net in self.options.nets:
                 for name in self.options.modes:
-                    self.note(name, net, self.child(MODES[name], "train", net, predict=net == "4"))
+                    self.note(name, net, self.child(MODES[name], "train", net, predict=net in PREDICTED))
 
     def start(self):
         for _ in range(self.options.rounds):
@@ -165,95 +140,13 @@ PEAK = ("import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=Tr
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)")
 
 
-# --- tables ---
-
-def table(head, rows):
-    """A Markdown table."""
-    print(f"\n| {' | '.join(head)} |\n|{'---|' * len(head)}")
-    for row in rows:
-        print(f"| {' | '.join(row)} |")
-
-
-def shown(number, digits):
-    return "-" if number is None else f"{number:.{digits}f}"
-
-
-def compare(bench, title, rows, digits):
-    """A table of `rows` {label: (what, net)} by mode, and the ratios."""
-    modes = bench.options.modes
-    body = []
-    for label, key in rows.items():
-        found = {mode: bench.median(*key, mode) for mode in MODES}
-        cells = [shown(found[mode], digits) for mode in modes]
-        for mine, others in RATIOS.values():
-            others = [found[mode] for mode in others if found[mode]]
-            cells.append(shown(found[mine] / min(others) if found[mine] and others else None, 3))
-        body.append([label, *cells])
-    table([title, *(MODES[mode].label for mode in modes), *RATIOS], body)
-
-
-def report(bench):
-    options = bench.options
-    nets = {net: "specialist 38x38" if net == "5" else f"net{net}" for net in options.nets}
-    print(f"{options.rows} rows, batch 128, medians of {options.rounds} round{'s' * (options.rounds > 1)}; {machine()}")
-    for mode, version in bench.versions.items():
-        print(f"- {MODES[mode].label}: {version}")
-    if "train" in options.parts:
-        compare(bench, "seconds an epoch", {label: ("epoch", net) for net, label in nets.items()}, 3)
-        compare(bench, "peak memory, MB", {label: ("memory", net) for net, label in nets.items()}, 0)
-        if "4" in nets:
-            compare(bench, "prediction", {"1,783 faces, net4, s": ("predict", "4")}, 3)
-    if "start" in options.parts:
-        compare(bench, "start, net4", {f"{kind}, s": (f"start {kind}", "4") for kind in ("cold", "warm")}, 1)
-    if "script" in options.parts:
-        table(["python net4.py", "peak memory, MB"],
-              [[MODES[mode].label, shown(bench.median("script", "4", mode), 0)] for mode in bench.own_modes()])
-    if "growth" in options.parts:
-        report_growth(bench)
-    if "ops" in options.parts:
-        report_ops(bench, nets)
-
-
-def report_growth(bench):
-    for mode in bench.own_modes():
-        first = bench.options.growth[0]
-        base, body = bench.median("growth", str(first * bench.options.rows), mode), []
-        for times in bench.options.growth:
-            rows = str(times * bench.options.rows)
-            seconds = bench.median("growth", rows, mode)
-            relative = seconds / base * first / times if seconds and base else None
-            body.append([rows, shown(seconds, 2), shown(relative, 2),
-                         shown(bench.median("growth memory", rows, mode), 0)])
-        table([f"net4, {MODES[mode].label}: rows", "seconds an epoch", "per row, relative", "peak memory, MB"], body)
-
-
-def report_ops(bench, nets, most=12):
-    for net, label in nets.items():
-        for mode in bench.options.modes:
-            shares = bench.results.get(("ops", net, mode))
-            if shares:
-                table([f"{label}, {MODES[mode].label}: Op", "share of the epoch"],
-                      [[name.replace("|", "\\|")[:80], f"{share:.1%}"] for name, share in
-                       sorted(shares.items(), key=lambda item: -item[1])[:most]])
-
-
-def choices(known):
-    """An argparse type: a comma-separated list of some of `known`."""
-    def parse(text):
-        found = text.split(",")
-        unknown = [word for word in found if word not in known]
-        if unknown:
-            raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(known)}")
-        return found
-    return parse
-
-
 def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
                                 epilog="parts:\n" + "\n".join(f"  {k:8} {v}" for k, v in PARTS.items()))
     p.add_argument("--data", metavar="DIR", help="Kaggle's CSVs; default: random pixels, which take the same time")
     p.add_argument("--rows", type=int, default=KAGGLE_ROWS, metavar="N", help="rows (default: %(default)s)")
-    p.add_argument("--nets", type=choices(list("12345")), default=list("12345"), help="such as 1,4; 5: a specialist")
+    p.add_argument("--nets", type=choices(NETS), default=list(NETS),
+                   help="such as 1,4; 5: a specialist; maps: net 4 with --heatmaps")
     p.add_argument("--parts", type=choices(PARTS), default=list(PARTS), help="such as train,start; see below")
     p.add_argument("--modes", type=choices(MODES), default=list(MODES), help=f"some of {','.join(MODES)}")
     p.add_argument("--rounds", type=int, default=3, metavar="N", help="rounds (default: %(default)s)")

@@ -2,12 +2,11 @@
 import argparse
 import os
 import re
-import signal
 import sys
 import textwrap
 from pathlib import Path
 
-from fkp import ROOT, Problem, endings
+from fkp import ROOT, Problem, endings, signals
 from fkp.endings import Terminated
 
 SEED = 42
@@ -142,13 +141,11 @@ TRAINING = ("data", "models", "epochs", "seed", "rows", "groups", "resume", "for
 
 
 def run(main):
-    """Call `main` with the command line's words; end with 0, 2 (a Problem), 130 (Ctrl-C) or 143 (SIGTERM)."""
-    def terminate(number, frame):
-        raise Terminated
-    signal.signal(signal.SIGTERM, terminate)
+    """Call `main` with the command line's words; end with 0, 2 (a Problem) or 128 and a signal's number."""
     try:
-        main(sys.argv[1:])
-        sys.stdout.flush()
+        with signals.raised():
+            main(sys.argv[1:])
+            sys.stdout.flush()
         code = 0
     except (Exception, KeyboardInterrupt, Terminated) as error:
         code = endings.end(error)

@@ -5,6 +5,7 @@ keeps its exceptions.  Runs on any Python.
 """
 import errno
 import os
+import signal
 import sys
 
 from . import ROOT, Problem
@@ -13,7 +14,11 @@ NO_OUTPUT = (errno.ENOSPC, errno.EIO, errno.EBADF)  # of a file without a name: 
 
 
 class Terminated(BaseException):
-    """SIGTERM, as an exception: finally blocks run, nothing catches it by accident."""
+    """A signal that ends the script, as an exception: finally blocks run, nothing catches it by accident."""
+
+    def __init__(self, number=signal.SIGTERM):
+        super().__init__(number)
+        self.number = number
 
 
 def of(error):
@@ -24,7 +29,7 @@ def of(error):
     if isinstance(error, KeyboardInterrupt):
         return 130, "Interrupted."
     if isinstance(error, Terminated):
-        return 143, "Terminated."
+        return 128 + error.number, f"Terminated by {signal.Signals(error.number).name}."
     if isinstance(error, MemoryError):
         detail = f" ({' '.join(str(error).split())})" if str(error) else ""
         return 2, f"{name}: there is not enough memory{detail}; close other programs, or take fewer rows with --rows"
@@ -60,15 +65,28 @@ def end(error):
 
 
 def say(line):
-    """One line on stderr; on a terminal over the ^C that stands there."""
-    if sys.stderr:
-        print("\r" + line if sys.stderr.isatty() else line, file=sys.stderr)
+    """One line on stderr; on a terminal over the ^C that stands there.  Where stderr takes none, nobody listens."""
+    if sys.stderr is None:
+        return
+    try:
+        print("\r" + line if sys.stderr.isatty() else line, file=sys.stderr, flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
-def prepare_output():
-    """Whatever a terminal cannot show, such as a strange file's name, is escaped; a closed stdout takes all."""
-    if sys.stdout is None:
-        sys.stdout = open(os.devnull, "w")
+def prepare_streams():
+    """A stream that is not there takes all and gives nothing; what a terminal cannot show is escaped.
+
+    No file that is opened later gets the number of such a stream: what a
+    library writes to stderr must not end in a model file.
+    """
+    number = os.open(os.devnull, os.O_RDWR)
+    while number <= 2:
+        number = os.open(os.devnull, os.O_RDWR)
+    os.close(number)
+    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
 
@@ -76,7 +94,7 @@ def prepare_output():
 def watch():
     """What fails in a script or a tool of this folder before its `main` runs ends it with one line, too."""
     if _runs_here() and sys.excepthook is sys.__excepthook__:
-        prepare_output()
+        prepare_streams()
         sys.excepthook = _end
 
 

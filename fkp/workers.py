@@ -14,7 +14,7 @@ from pathlib import Path
 import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-from fkp import Problem, files, models
+from fkp import Problem, files, models, signals
 import theano_onednn
 from fkp.signals import Signals
 from fkp.training.checkpoint import checkpoint_path
@@ -33,12 +33,12 @@ def train(script, tasks, args):
     stop, death = StopFile(args.models, None if args.scheduler else os.getpid()), ()
     stop.clear()
     try:
-        with engine(args.jobs, args.scheduler) as death, Signals(stop.demand) as signals:
+        with engine(args.jobs, args.scheduler) as death, Signals(stop.demand) as noted:
             where = f"on {args.scheduler}" if args.scheduler else f"{args.jobs} at a time"
             print(f"Training {len(tasks)} nets, {where} ...", flush=True)
             run = joblib.delayed(train_one)
             contents = joblib.Parallel()(run(script, task, args, stop) for task in tasks)
-            signals.raise_if_any()
+            noted.raise_if_any()
     except death as error:
         raise Problem(f"a worker process died ({in_one_line(error):.200}); was there enough memory? "
                       "Go on with --resume") from None
@@ -76,7 +76,8 @@ def train_one(script, task, args, stop):
     """In a worker: train one net.  Returns its model file's content, or None if it was told to stop."""
     with one_at_a_time, contextlib.ExitStack() as stack:
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends Ctrl-C to everyone; our parent answers it
+            for number in signals.ENDING:  # terminals and batch systems send them to everyone; our parent answers
+                signal.signal(number, signal.SIG_IGN)
         module = models.module(script)
         theano_onednn.set_precision(args.precision)
         path = task["path"]

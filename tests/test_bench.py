@@ -58,6 +58,14 @@ def test_any_speed_measures_every_way():
     assert len(numbers) == (3 if start.reason is None else 1)  # ours, stock, their ratio
 
 
+@pytest.mark.slow
+def test_nets_of_other_layers_are_built_and_trained():
+    sys.path.insert(0, str(ROOT / "bench"))
+    import mixed_nets
+    for shape, make in mixed_nets.NETS.values():
+        assert np.isfinite(mixed_nets.step_of((2, *shape[1:]), make)())
+
+
 def test_both_sides_of_any_speed_know_every_layer():
     sys.path.insert(0, str(ROOT / "bench"))
     import any_nets

@@ -4,8 +4,10 @@ Import this before Theano.  The environment variable FKP_ONEDNN
 says whether oneDNN's kernels replace Theano's own on the CPU: `auto` (the
 default: where they are available), `1` (fail where they are not) or `0`.
 """
+import sys
+
 from . import checks
-from .errors import NotReady, Problem
+from .errors import NotReady, Problem, end
 
 __all__ = ["NotReady", "Problem", "describe", "facts", "fastest_precision", "prepare", "set_precision", "threads"]
 
@@ -28,5 +30,10 @@ def prepare():
     start.start()
 
 
-prepare()
+try:
+    prepare()
+except (Problem, KeyboardInterrupt) as error:
+    if sys.argv[:1] == ["-m"]:  # `python -m theano_onednn` finds this package before it runs __main__.py
+        end(error)
+    raise
 from .start import describe, facts, fastest_precision, set_precision, threads

@@ -13,7 +13,7 @@ from collections import Counter
 
 from . import describe, start
 from .compat import scripts
-from .errors import Problem
+from .errors import Problem, end, say
 from .ops import census
 from .ops.substitute import replaced
 
@@ -29,12 +29,6 @@ def check_syntax(path):
     except SyntaxError as error:
         raise Problem("%s, line %s, is not Python 3 (%s): %s; if it is Python 2, convert it with 2to3 -w %s" % (
             path, error.lineno, error.msg, (error.text or "").strip(), path))
-
-
-def say(line):
-    """One line on stderr; on a terminal over the ^C that stands there."""
-    if sys.stderr:
-        print("\r" + line if sys.stderr.isatty() else line, file=sys.stderr)
 
 
 def say_what_runs():
@@ -82,9 +76,5 @@ if __name__ == "__main__":
     sys.argv[0] = "theano_onednn"
     try:
         sys.exit(main(sys.argv[1:]))
-    except Problem as error:
-        say("theano_onednn: %s" % error)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        say("Interrupted.")
-        sys.exit(130)
+    except (Problem, KeyboardInterrupt) as error:
+        end(error)

@@ -1,4 +1,5 @@
 """What a user can mend, in one line.  Runs on any Python."""
+import sys
 
 
 class Problem(Exception):
@@ -11,3 +12,16 @@ class Problem(Exception):
 
 class NotReady(Problem, ImportError):
     """Why Theano cannot run here: `import theano_onednn` raises it."""
+
+
+def say(line):
+    """One line on stderr; on a terminal over the ^C that stands there."""
+    if sys.stderr:
+        print("\r" + line if sys.stderr.isatty() else line, file=sys.stderr)
+
+
+def end(error):
+    """End `python -m theano_onednn` with one line and an exit code: 130 for KeyboardInterrupt, 2 for a Problem."""
+    interrupted = isinstance(error, KeyboardInterrupt)
+    say("Interrupted." if interrupted else "theano_onednn: %s" % error)
+    sys.exit(130 if interrupted else 2)

@@ -12,7 +12,7 @@ import theano
 
 from . import gpu, library, settings
 from .errors import NotReady, Problem
-from .ops import groups, layout, native, nesterov, rewrites, small, substitute
+from .ops import groups, layout, loops, native, nesterov, rewrites, small, substitute
 
 # dnnl_cpu_isa_t's bits
 AVX2, AVX512, BF16, AMX = 0x7, 0x27, 0xE7, 0xFEF
@@ -65,6 +65,7 @@ def _install():
     theano.tensor.repeat = theano.tensor.extra_ops.repeat = substitute.repeat
     theano.compile.optdb.register("fkp_nesterov_inplace", theano.tensor.opt.in2out(nesterov.nesterov_inplace), 70,
                                   "fast_run", "inplace")
+    loops.install()
     rewrites.register()
     theano.compile.optdb.register("fkp_channels_last", layout.KeepChannelsLast(), 49.5, "fkp", "fast_run")
     # After everything else: 75 and a little are Theano's own in-place rewrites.

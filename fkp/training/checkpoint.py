@@ -1,10 +1,9 @@
 """Unfinished runs on disk: `NAME.checkpoint.npz`."""
-import sys
 import time
 
 import numpy as np
 
-from fkp import Problem, files, models
+from fkp import Problem, endings, files, models
 from fkp.training.best import remembered
 
 SECONDS = 30   # between two checkpoints, or longer where writing one takes long:
@@ -34,7 +33,7 @@ class Checkpoint:
         if self.signals is not None and self.signals.caught is not None:
             self.ended_run = True
             self.save(net)
-            print(f"{self.path}: saved after epoch {len(history)}; go on with --resume.", file=sys.stderr)
+            endings.say(f"{self.path}: saved after epoch {len(history)}; go on with --resume.")
             raise StopIteration
         if time.time() >= self.next_save:
             began = time.time()
@@ -47,7 +46,7 @@ class Checkpoint:
         try:
             self.save(net)
         except Problem as problem:
-            print(f"Training goes on without a new checkpoint: {problem}", file=sys.stderr)
+            endings.say(f"Training goes on without a new checkpoint: {problem}")
 
     def save(self, net):
         best = remembered(net)

@@ -13,15 +13,13 @@ def folder(path, runs, resume=False, force=False):
     """Lock the models folder `path` for the nets of `runs`, {model's path: Run}.
 
     Raises Problem, before anything is trained, where one of them would replace
-    what it must not, and where there is nothing to resume.  With `force` an
-    unfinished run that stands in the way is deleted; a model stays until the
-    new one is there.
+    what it must not.  With `force` an unfinished run that stands in the way is
+    deleted; a model stays until the new one is there.
     """
     with files.locked(path):
         found = {model: starting_point(model, run, resume, force) for model, run in runs.items()}
-        if resume and not force and not any(found.values()):
-            raise Problem(f"{next(iter(runs))}: there is nothing to resume, neither a checkpoint nor a trained net; "
-                          "leave out --resume")
+        if resume and not any(found.values()):  # a job that was killed before its first checkpoint is queued again
+            print(f"{next(iter(runs))}: there is nothing to resume yet, so this begins.", flush=True)
         for model, point in found.items():
             if point is None:
                 checkpoint_path(model).unlink(missing_ok=True)

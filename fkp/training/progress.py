@@ -1,4 +1,6 @@
 """What a run shows: a line per epoch, a bar inside long ones, and the time left."""
+import contextlib
+import errno
 import math
 import sys
 import time
@@ -37,14 +39,18 @@ class Progress(PrintLog):
         total = math.ceil(net.batch_iterator_train.n_samples / net.batch_iterator_train.batch_size)
         spent = time.time() - self.began
         whole = spent / self.batches * total
-        if sys.stderr.isatty() and whole > BAR_SECONDS:
+        if net.verbose and whole > BAR_SECONDS:
             done = 20 * self.batches // total
-            sys.stderr.write(f"\r[{'#' * done:.<20}] epoch ends in {duration(whole - spent)} ")
+            on_terminal(f"\r[{'#' * done:.<20}] epoch ends in {duration(whole - spent)} ")
 
     def __call__(self, net, history):
-        if sys.stderr.isatty():
-            sys.stderr.write(f"\r{'':60}\r")
-        super().__call__(net, history)
+        on_terminal(f"\r{'':60}\r")
+        try:
+            if net.verbose:
+                super().__call__(net, history)
+        except OSError as error:
+            if error.errno != errno.EIO:  # that of a closed window: SIGHUP follows, and this epoch is to be saved
+                raise
         self.began, self.batches = time.time(), 0
 
     def table(self, net, history):
@@ -61,6 +67,13 @@ class Progress(PrintLog):
         """As `duration` says it, at the pace of the last ten epochs."""
         recent = [row["dur"] for row in history[-10:]]
         return duration(sum(recent) / len(recent) * (self.last - len(history)))
+
+
+def on_terminal(text):
+    """Show `text` on stderr, if that is a terminal and still there."""
+    if sys.stderr and sys.stderr.isatty():
+        with contextlib.suppress(OSError):
+            sys.stderr.write(text)
 
 
 class Brief(Progress):

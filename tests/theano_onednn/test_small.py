@@ -1,13 +1,17 @@
-"""Theano's small Ops in Python: fired beside our Ops only, the same values, nothing large."""
+"""Theano's small Ops in Python: fired beside our Ops only, the same values, nothing large, nothing in loops."""
+import warnings
+
 import lasagne
 import numpy as np
 import pytest
 import theano
 import theano.tensor as T
-from lasagne.layers import DenseLayer, InputLayer
+from lasagne.layers import (Conv2DLayer, DenseLayer, ElemwiseSumLayer, GRULayer, InputLayer, LSTMLayer, RecurrentLayer)
+from theano.scan_module.scan_op import Scan
 
-from theano_onednn import start
+from theano_onednn import ops, start
 from theano_onednn.ops import native, small, substitute
+from theano_onednn.ops.formula import formula
 from test_stage import close, numbers
 
 pytestmark = pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run: %s" % start.reason)
@@ -63,3 +67,153 @@ def test_what_touches_parameters_stays_in_c():
     for node in compiled.maker.fgraph.toposort():
         if isinstance(node.op, small.InPython) and not isinstance(node.op.op, small.BOOKKEEPING):
             assert "W" not in [variable.name for variable in node.inputs]
+
+
+def in_python(compiled):
+    """The nodes that may run in Python."""
+    return [node for node in compiled.maker.fgraph.toposort() if isinstance(node.op, small.InPython)]
+
+
+def sum_of_three(layer):
+    """Three equal layers' sum, its loss and gradients, and what NumPy computed of how many numbers so far."""
+    last = InputLayer((None, 4) if layer is DenseLayer else (None, 1, 8, 8))
+    settings = [50] if layer is DenseLayer else [4, 3]
+    net = ElemwiseSumLayer([layer(last, *settings) for _ in range(3)])
+    x = last.input_var
+    y = substitute.get_output(net, x)
+    loss = ((y - 1) ** 2).mean()
+    return theano.function([x], [loss, y, *T.grad(loss, lasagne.layers.get_all_params(net))])
+
+
+@pytest.fixture
+def computed(monkeypatch):
+    """How many numbers NumPy has computed in each step."""
+    sizes, make = [], small.formula
+
+    def counting(node):
+        compute = make(node)
+        return compute and (lambda arrays: [sizes.append(array.size) or array for array in compute(arrays)])
+
+    monkeypatch.setattr(small, "formula", counting)
+    return sizes
+
+
+@pytest.mark.parametrize("layer", [DenseLayer, Conv2DLayer])
+def test_numpy_computes_a_few_thousand_numbers_at_most(layer, computed):
+    function = sum_of_three(layer)
+    shape = (1000, 4) if layer is DenseLayer else (1000, 1, 8, 8)
+    function(numbers(*shape))
+    assert computed and max(computed) <= small.SMALL < 1000 * 50
+    del computed[:]
+    function(numbers(8, *shape[1:]))
+    assert (8 * 50 in computed) == (layer is DenseLayer)  # pictures are C's whatever their size
+
+
+@pytest.mark.parametrize("rows", [8, 1000])
+def test_what_changes_its_size_keeps_its_values(rows):
+    function, x = sum_of_three(DenseLayer), numbers(1000, 4)
+    large, few = function(x), function(x[:8])
+    close(few[1], large[1][:8], 1e-6)
+    again = function(x[:rows])
+    close(again[1], large[1][:rows], 1e-6)
+    close(again[0], ((large[1][:rows].astype("float64") - 1) ** 2).mean(), 1e-5)
+
+
+def test_only_what_is_cheap_at_any_size_or_chosen_by_it_runs_in_python():
+    for layer in (DenseLayer, Conv2DLayer):
+        for node in in_python(sum_of_three(layer)):
+            op = node.op.op
+            assert isinstance(op, (*small.BOOKKEEPING, T.elemwise.Sum, T.elemwise.Elemwise)), op
+            assert isinstance(op, small.BOOKKEEPING) or all(v.ndim < 3 for v in node.inputs), node
+
+
+def test_what_stands_behind_a_turned_picture_is_large_as_well():
+    x, w = T.tensor4(), T.tensor4()
+    y = T.nnet.conv2d(x, w)
+    compiled = theano.function([x, w], [(y.dimshuffle(1, 0, 2, 3) + 1).flatten(2) * 2, T.grad((y.T ** 2).sum(), w)])
+    assert not [node for node in in_python(compiled) if not isinstance(node.op.op, small.BOOKKEEPING)
+                and node.outputs[0].ndim]
+
+
+@pytest.mark.parametrize("layer", [RecurrentLayer, LSTMLayer, GRULayer])
+def test_a_function_with_a_loop_is_theanos(layer):
+    lasagne.random.set_rng(np.random.RandomState(1))
+    last = InputLayer((None, 5, 3))
+    net = DenseLayer(DenseLayer(layer(last, 4), 6), 2)
+    found = []
+    for get_output in (substitute.get_output, substitute.original_get_output):
+        y = get_output(net, last.input_var)
+        gradients = T.grad((y ** 2).sum(), lasagne.layers.get_all_params(net, trainable=True))
+        compiled = theano.function([last.input_var], [y, *gradients])
+        nodes = compiled.maker.fgraph.toposort()
+        loops = [node.op.fn.maker.fgraph.toposort() for node in nodes if isinstance(node.op, Scan)]
+        assert len(loops) == 2
+        assert not [node for part in (nodes, *loops) for node in part if isinstance(node.op, small.InPython)]
+        assert not [node for part in loops for node in part if isinstance(node.op, ops.OURS)]
+        found.append(compiled(numbers(2, 5, 3)))
+    for one, other in zip(*found):
+        close(one, other, 1e-4)
+
+
+def test_a_convolution_in_a_loop_is_ours():
+    x, w = T.tensor4(), T.tensor4()
+    y, _ = theano.scan(lambda before, w: T.nnet.conv2d(before, w, border_mode="half"), outputs_info=x, non_sequences=w,
+                       n_steps=3)
+    compiled = theano.function([x, w], y[-1])
+    (loop,) = [node.op.fn.maker.fgraph.toposort() for node in compiled.maker.fgraph.toposort()
+               if isinstance(node.op, Scan)]
+    assert ops.Convolution in [type(node.op) for node in loop]
+
+
+VALUES = np.array([-2.5, -1, -0.0, 0, 0.5, 1, 3, np.nan, np.inf, -np.inf], "float32")
+a, b, whole = T.matrix(), T.matrix(), T.imatrix()
+FORMULAS = {
+    "sums of many": a + b + 2 * a + 1, "products": a * b * a, "differences": a - b, "quotients": a / b,
+    "powers": T.sqr(a) + abs(b) ** 1.5, "roots": T.sqrt(abs(a)), "curves": T.exp(-abs(a)) + T.tanh(b),
+    "logarithms": T.log1p(abs(a)) - T.log(b), "choices": T.switch(a > b, a, T.switch(T.isnan(a), 0, b)),
+    "comparisons": T.eq(a, b) + T.neq(a, b) + (a <= b) + (a < b), "extremes": T.maximum(a, b) - T.minimum(a, b),
+    "truths": T.and_(a > 0, T.invert(T.isnan(b))), "signs": T.sgn(a), "rounded": T.floor(a) + T.ceil(b),
+    "whole numbers": whole * 2 - whole, "a whole and a real one": T.cast(whole, "float32") * a,
+    "roots of whole ones": T.sqrt(T.cast(abs(whole), "float32")), "cast": T.cast(T.clip(T.switch(T.isnan(a), 0, a), -3, 3), "int8"),
+    "64 bits": a.astype("float64") + b, "constants": (a + 1) * 0.5,
+}
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_numpys_formula_is_theanos_c(name):
+    """All pairs of values that behave in their own way; a node that NumPy has not is compared with itself."""
+    left, right = np.repeat(VALUES, len(VALUES))[None], np.tile(VALUES, len(VALUES))[None]
+    given = {a: left, b: right, whole: np.nan_to_num(left, posinf=7, neginf=-7).astype("int32")}
+    compiled = theano.function([a, b, whole], FORMULAS[name], on_unused_input="ignore")
+    (node,) = [node for node in compiled.maker.fgraph.toposort() if isinstance(node.op, T.elemwise.Elemwise)]
+    compute = formula(node)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        expected, values = compiled(*given.values()), dict(zip(compiled.maker.fgraph.inputs, given.values()))
+        arrays = [values[v].copy() if v in values else v.data for v in node.inputs]
+        (found,) = compute(arrays) if compute else [expected]
+    assert found.dtype == expected.dtype and not any(np.shares_memory(found, array) for array in arrays)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert compute or name in UNKNOWN
+
+
+UNKNOWN = {"cast"}  # NumPy has no clip like Theano's
+
+
+def test_shapes_that_do_not_fit_are_refused_as_in_c():
+    """(3, 1) is no column for Theano where its type does not say so."""
+    net = DenseLayer(InputLayer((None, 5)), 3, nonlinearity=None)
+    x, y = T.matrix(), T.matrix()
+    compiled = theano.function([x, y], substitute.get_output(net, x) - y)
+    assert in_python(compiled)
+    for shape in [(2, 3), (3, 1), (3, 2)]:
+        with pytest.raises(ValueError, match="Input dimension mis-match"):
+            compiled(numbers(3, 5), numbers(*shape))
+    assert compiled(numbers(3, 5), numbers(3, 3)).shape == (3, 3)
+
+
+def test_an_empty_batch_is_small():
+    net = DenseLayer(InputLayer((None, 5)), 3, nonlinearity=None)
+    x, y = T.matrix(), T.matrix()
+    compiled = theano.function([x, y], [substitute.get_output(net, x) - y, (x + 1).sum(0)])
+    assert compiled(numbers(0, 5), numbers(0, 3))[0].shape == (0, 3)

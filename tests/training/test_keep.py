@@ -101,17 +101,17 @@ def test_a_checkpoint_goes_before_the_model_that_its_run_was_told_to_replace(run
     assert keep.starting_point(path, run, resume=True) == "checkpoint"
 
 
-def test_nothing_to_resume_is_said(run, path):
-    with pytest.raises(Problem, match="net2.npz: there is nothing to resume.*leave out --resume"):
-        with keep.folder(path.parent, {path: run}, resume=True):
-            pass
+@pytest.mark.parametrize("force", [False, True])
+def test_where_nothing_is_to_resume_a_run_begins_and_says_so(force, run, path, capsys):
+    with keep.folder(path.parent, {path: run}, resume=True, force=force):
+        assert capsys.readouterr().out == f"{path}: there is nothing to resume yet, so this begins.\n"
 
 
-def test_of_several_nets_one_that_fits_is_enough_to_resume(run, path):
+def test_of_several_nets_one_that_fits_is_enough_to_resume(run, path, capsys):
     leave(path, run)
     other = path.with_name("net3.npz")
     with keep.folder(path.parent, {other: run, path: run}, resume=True):
-        pass
+        assert capsys.readouterr().out == ""
 
 
 def test_of_several_nets_each_is_looked_at_before_the_first_is_trained(run, path):

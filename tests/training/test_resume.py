@@ -8,7 +8,7 @@ from conftest import a_run, train
 from interrupting import (assert_same_parameters, augmented_net4, build2, losses, net4_with_heatmaps, run,
                           small_net4, stopping_net4, without_durations)
 
-from fkp import Problem, cli, files
+from fkp import Problem, cli, endings, files, signals
 
 
 @pytest.mark.parametrize("build, stop", [(small_net4, 1), (small_net4, 3), (small_net4, 5), (small_net4, 6),
@@ -50,10 +50,22 @@ def test_the_same_seed_gives_the_same_losses_and_another_seed_others(pictures, t
     assert losses(c) != losses(a)
 
 
-def test_sigterm_saves_and_is_raised_as_such(faces, tmp_path):
-    with pytest.raises(cli.Terminated):
-        run(build2, faces, tmp_path / "net.npz", 2, number=signal.SIGTERM)
+@pytest.mark.parametrize("number", signals.ENDING[1:], ids=lambda number: number.name)
+def test_what_batch_systems_send_saves_and_is_raised_as_such(number, faces, tmp_path):
+    with pytest.raises(cli.Terminated) as ending:
+        run(build2, faces, tmp_path / "net.npz", 2, number=number)
+    assert ending.value.number == number and endings.of(ending.value) == (128 + number, f"Terminated by {number.name}.")
     assert (tmp_path / "net.checkpoint.npz").exists()
+
+
+def test_a_signal_that_was_ignored_from_the_start_stays_ignored(monkeypatch):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under nohup
+    try:
+        with signals.Signals() as noted, signals.raised():
+            signal.raise_signal(signal.SIGHUP)
+            assert noted.caught is None
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize("first, second, ending", [
@@ -68,9 +80,9 @@ def test_a_second_interrupt_ends_at_once(first, second, ending, faces, tmp_path)
 
 
 def test_signals_are_given_back(faces, tmp_path):
-    before = signal.getsignal(signal.SIGINT)
+    before = [signal.getsignal(number) for number in signals.ENDING]
     run(build2, faces, tmp_path / "net.npz")
-    assert signal.getsignal(signal.SIGINT) is before
+    assert [signal.getsignal(number) for number in signals.ENDING] == before
 
 
 @pytest.mark.parametrize("change, message", [

@@ -39,19 +39,32 @@ inline Floats tanh(const Floats& z) {
 }
 
 // NaN comes through.
-inline Floats activate(const Floats& z, const Curve& curve) {
-    if (curve.kind == TANH) return choose(z == z, tanh(z), z);
-    if (curve.kind == SIGMOID) return choose(z == z, 1.f / (1.f + exponential(-z)), z);
-    return choose(z == 0.f, Floats{}, choose(z < 0.f, z * float(curve.slope), z));  // negative * 0.f is -0.f
+template <int KIND> inline Floats activate(const Floats& z, float slope) {
+    if (KIND == TANH) return choose(z == z, tanh(z), z);
+    if (KIND == SIGMOID) return choose(z == z, 1.f / (1.f + exponential(-z)), z);
+    return choose(z == 0.f, Floats{}, choose(z < 0.f, z * slope, z));  // negative * 0.f is -0.f
 }
 
 // dy/dz from y.
-inline Floats derivative(const Floats& y, const Curve& curve) {
-    if (curve.kind == TANH) return 1.f - y * y;
-    if (curve.kind == SIGMOID) return y * (1.f - y);
-    const float slope = float(curve.slope);
+template <int KIND> inline Floats derivative(const Floats& y, float slope) {
+    if (KIND == TANH) return 1.f - y * y;
+    if (KIND == SIGMOID) return y * (1.f - y);
     const Ints negative = Ints(y) < 0, zero = (y == 0.f) & ~negative;
     return choose(zero, Floats{} + 0.5f * (1.f + slope), choose(negative, Floats{} + slope, Floats{} + 1.f));
+}
+
+inline Floats activate(const Floats& z, const Curve& curve) {
+    const float slope = float(curve.slope);
+    return curve.kind == TANH      ? activate<TANH>(z, slope)
+           : curve.kind == SIGMOID ? activate<SIGMOID>(z, slope)
+                                   : activate<SLOPE>(z, slope);
+}
+
+inline Floats derivative(const Floats& y, const Curve& curve) {
+    const float slope = float(curve.slope);
+    return curve.kind == TANH      ? derivative<TANH>(y, slope)
+           : curve.kind == SIGMOID ? derivative<SIGMOID>(y, slope)
+                                   : derivative<SLOPE>(y, slope);
 }
 
 }  // namespace fkp

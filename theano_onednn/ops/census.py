@@ -5,7 +5,7 @@ from collections import Counter
 import theano
 from lasagne.layers import Conv1DLayer, Conv2DLayer, DenseLayer, MaxPool1DLayer, MaxPool2DLayer, Pool2DLayer
 
-from . import OURS, released, rewrites
+from . import OURS, loops, released, rewrites
 
 _reasons = weakref.WeakKeyDictionary()   # {layer: None, or why it is Theano's own}
 
@@ -50,7 +50,9 @@ def reason(layer, before):
     types = {variable.dtype for variable in [before, *layer.get_params()] if hasattr(variable, "dtype")}
     if types != {"float32"}:
         return "%s instead of float32" % ", ".join(sorted(types - {"float32"}))
-    return "its input has one axis" if kind is DenseLayer else "no kernel for a %s" % type(layer).__name__
+    if kind is DenseLayer:
+        return "inside a loop" if loops.inside() else "its input has one axis"
+    return "no kernel for a %s" % type(layer).__name__
 
 
 def line():

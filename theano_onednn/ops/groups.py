@@ -19,7 +19,7 @@ from lasagne.layers import (ConcatLayer, Conv2DLayer, DenseLayer, DropoutLayer, 
 from lasagne.nonlinearities import LeakyRectify, identity, rectify, sigmoid, tanh
 
 from ..layers import BatchNormLayer, UpscaleLayer
-from . import LINEAR, RECTIFIER, Convolution, Dense, Geometry, Stage
+from . import LINEAR, RECTIFIER, Convolution, Dense, Geometry, Stage, loops
 from .normalise import batch_normalization_train
 from .released import does
 
@@ -59,7 +59,7 @@ def find_group(first, consumers, wanted):
             members, activation = normalised(first, only_consumer, wanted)
         elif not isinstance(activation, (str, type(None))) and halves(following):
             build, members, dropout = build_stage, [first, following], dropout_after(following, only_consumer)
-    elif does(first, DenseLayer):
+    elif does(first, DenseLayer) and not loops.inside():
         build, members, activation = build_dense, [first], activation_of(first, wanted)
         dropout = dropout_after(first, only_consumer) if activation == RECTIFIER else None
     else:
