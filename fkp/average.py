@@ -10,9 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fkp import Problem, cli
+from fkp import Problem, cli, tables
 from fkp.csvs import reader
-from fkp.results import submission
 
 
 def main(arguments=()):
@@ -27,7 +26,7 @@ def main(arguments=()):
         if not rows["RowId"].equals(row_ids):
             raise Problem(f"{path}: has other RowIds than {args.submissions[0]}; average submissions for one "
                           "IdLookupTable.csv")
-    path = submission.write_rows(args.out, row_ids, np.mean([rows["Location"] for rows in found], axis=0))
+    path = tables.write_submission(args.out, row_ids, np.mean([rows["Location"] for rows in found], axis=0))
     print(f"Submission: {path}, the mean of {len(found)}")
 
 

@@ -1,10 +1,12 @@
 """Tables that the scripts print and write as CSV: pandas DataFrames."""
 import re
 
+import numpy as np
 import pandas
 from pandas.api import types
 
-from fkp import files
+from fkp import Problem, files
+from fkp.keypoints import SIZE
 
 
 def show(frame, decimals=2):
@@ -46,3 +48,22 @@ def points_frame(points, names):
     return pandas.DataFrame({
         "face": [face for face in range(1, len(points) + 1) for _ in range(k)], "keypoint": [*names] * len(points),
         "x": points[:, 0::2].ravel(), "y": points[:, 1::2].ravel()}).dropna(ignore_index=True)
+
+
+def write_submission(path, row_ids, locations):
+    """Write a submission of `locations` (n,) in pixels; checked before.
+
+    Returns its path, with a number where `path` holds anything but a submission of ours.
+    """
+    rows = pandas.DataFrame({"RowId": row_ids, "Location": locations})
+    check_submission(rows)
+    return write(path, rows, 4)
+
+
+def check_submission(rows):
+    """Refuse a submission that Kaggle would, for a value that is missing or absurd."""
+    for row_id, location in rows[~rows["Location"].between(0, SIZE)].itertuples(index=False):
+        if np.isnan(location):
+            raise Problem(f"the submission's row {row_id} would hold nan, a point that no label taught these nets; "
+                          "train them on rows that have it")
+        raise Problem(f"the submission's row {row_id} would hold {location}; train the net again")

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from conftest import a_run, train
 
-from fkp import Problem, cli, files, greeting, keypoints, models
+from fkp import Problem, cli, files, greeting, keypoints, models, tables
 from fkp.looking import answers, photo
-from fkp.results import submission
 from fkp.training import lessons
 from fkp.training.checkpoint import checkpoint_path
 
@@ -129,7 +128,7 @@ def test_a_scheme_that_the_net_does_not_know_is_answered_in_the_other():
 
 def test_a_submission_of_points_that_no_label_taught_is_refused_in_one_line(tmp_path):
     with pytest.raises(Problem, match="row 2 would hold nan, a point that no label taught these nets"):
-        submission.write_rows(tmp_path / "s.csv", np.array([1, 2]), np.array([4.0, np.nan]))
+        tables.write_submission(tmp_path / "s.csv", np.array([1, 2]), np.array([4.0, np.nan]))
     assert not list(tmp_path.iterdir())
 
 

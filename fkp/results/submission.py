@@ -2,7 +2,7 @@
 import numpy as np
 import pandas
 
-from fkp import Problem, tables
+from fkp import tables
 from fkp.looking import cascade
 from fkp.csvs.source import find
 from fkp.faces import read_faces, read_lookup, row_order
@@ -87,23 +87,4 @@ def write(path, points, ids, lookup, offsets=None):
     values = merge_schemes(points, schemes)
     if offsets is not None:
         values = values + offsets[schemes]
-    return write_rows(path, lookup["RowId"], values[row, column].clip(0, SIZE))
-
-
-def write_rows(path, row_ids, locations):
-    """Write a submission of `locations` (n,) in pixels; checked before.
-
-    Returns its path, with a number where `path` holds anything but a submission of ours.
-    """
-    rows = pandas.DataFrame({"RowId": row_ids, "Location": locations})
-    check(rows)
-    return tables.write(path, rows, 4)
-
-
-def check(rows):
-    """Refuse a submission that Kaggle would, for a value that is missing or absurd."""
-    for row_id, location in rows[~rows["Location"].between(0, SIZE)].itertuples(index=False):
-        if np.isnan(location):
-            raise Problem(f"the submission's row {row_id} would hold nan, a point that no label taught these nets; "
-                          "train them on rows that have it")
-        raise Problem(f"the submission's row {row_id} would hold {location}; train the net again")
+    return tables.write_submission(path, lookup["RowId"], values[row, column].clip(0, SIZE))

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas
 import pytest
-from fkp import Problem, cli, files, models
-from fkp.results import figures, submission
+from fkp import Problem, cli, files, models, tables
+from fkp.results import figures
 from fkp.looking import photo
 from fkp.results import report
 from fkp.drawn import draw
@@ -58,7 +58,7 @@ def test_a_folder_or_a_dangling_link_in_the_way_stays(make, tmp_path):
 def test_a_submission_of_another_hand_stays(content, ours, tmp_path):
     path = tmp_path / "submission.csv"
     path.write_text(content)
-    written = submission.write_rows(path, np.array([1, 2]), np.array([10.0, 20.0]))
+    written = tables.write_submission(path, np.array([1, 2]), np.array([10.0, 20.0]))
     assert written == (path if ours else tmp_path / "submission-2.csv")
     assert (path.read_text() == content) != ours
     assert written.read_text() == "RowId,Location\n1,10.0000\n2,20.0000\n"

@@ -7,7 +7,7 @@ import pandas
 import pytest
 
 import fkp.average
-from fkp import Problem
+from fkp import Problem, tables
 from fkp.results import submission
 from fkp.drawn import draw
 
@@ -81,7 +81,7 @@ def test_an_image_that_is_not_there_is_named(tmp_path):
 @pytest.mark.parametrize("location", [-0.1, 96.1, np.inf, np.nan])
 def test_a_submission_that_kaggle_would_refuse_is_not_written(location, tmp_path):
     with pytest.raises(Problem, match="row 2 would hold"):
-        submission.write_rows(tmp_path / "s.csv", [1, 2], [5.0, location])
+        tables.write_submission(tmp_path / "s.csv", [1, 2], [5.0, location])
     assert not list(tmp_path.iterdir())
 
 
@@ -151,8 +151,8 @@ def average(*arguments):
 
 
 def test_submissions_are_averaged_row_by_row(tmp_path):
-    submission.write_rows(tmp_path / "a.csv", np.array([1, 2, 5]), np.array([10.0, 20.0, 96.0]))
-    submission.write_rows(tmp_path / "b.csv", np.array([1, 2, 5]), np.array([11.0, 20.5, 90.0]))
+    tables.write_submission(tmp_path / "a.csv", np.array([1, 2, 5]), np.array([10.0, 20.0, 96.0]))
+    tables.write_submission(tmp_path / "b.csv", np.array([1, 2, 5]), np.array([11.0, 20.5, 90.0]))
     average(tmp_path / "a.csv", tmp_path / "b.csv", "--out", tmp_path / "mean.csv")
     assert written(tmp_path / "mean.csv")[1] == [(1, 10.5), (2, 20.25), (5, 93.0)]
 
@@ -164,7 +164,7 @@ def test_submissions_are_averaged_row_by_row(tmp_path):
     ("RowId,Location\n1,2\n1,3\n", "row 2 .line 3., column RowId: 1 was given to row 1 already"),
     ("RowId,Location\n2,3\n", "has other RowIds than .*a.csv")])
 def test_what_is_no_submission_is_not_averaged(text, message, tmp_path):
-    submission.write_rows(tmp_path / "a.csv", np.array([1]), np.array([10.0]))
+    tables.write_submission(tmp_path / "a.csv", np.array([1]), np.array([10.0]))
     (tmp_path / "b.csv").write_text(text)
     with pytest.raises(Problem, match="b.csv.*(%s)" % message):
         average(tmp_path / "a.csv", tmp_path / "b.csv", "--out", tmp_path / "mean.csv")

@@ -1,5 +1,6 @@
 """Whatever stops a script before or in its `main`: one line, the right exit code, no traceback."""
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -81,6 +82,18 @@ def test_a_tool_that_cannot_start_says_so_in_one_line(tool, environment):
     found = script(*tool, "--help", **environment)
     if found.returncode or found.stderr:  # a tool that needs no Theano shows its help
         assert_one_line(found, next(iter(environment)))
+
+
+@pytest.mark.parametrize("tool", [["fkp.average", "a.csv", "a.csv", "--out", "b.csv"], ["fkp.drawn.draw", "faces",
+                                  "--rows", "3"], ["fkp.compact", "nets"]], ids=lambda tool: tool[0])
+def test_a_tool_that_reads_and_writes_files_needs_no_theano(tool, tmp_path):
+    (tmp_path / "a.csv").write_text("RowId,Location\n1,2.5000\n")
+    (tmp_path / "nets").mkdir()
+    shutil.copy(ROOT / "models" / "drawn" / "net1.npz", tmp_path / "nets")
+    words = [tmp_path / word if "." in word or word in ("faces", "nets") else word for word in tool[1:]]
+    found = script("-m", tool[0], *words, folder=tmp_path, OMP_NUM_THREADS="x",
+                   prelude="import sys\nsys.modules.update(theano=None, theano_onednn=None, lasagne=None)\n")
+    assert (found.returncode, found.stderr) == (0, "")
 
 
 INTERRUPT = """
