@@ -11,7 +11,7 @@ import sys
 import warnings
 from collections import Counter
 
-from . import describe, start
+from . import describe, python2, start
 from .compat import scripts
 from .errors import Problem, end, say
 from .ops import census
@@ -27,8 +27,7 @@ def check_syntax(path):
     except (OSError, ValueError) as error:
         raise Problem("%s cannot be read: %s" % (path, getattr(error, "strerror", None) or error))
     except SyntaxError as error:
-        raise Problem("%s, line %s, is not Python 3 (%s): %s; if it is Python 2, convert it with 2to3 -w %s" % (
-            path, error.lineno, error.msg, (error.text or "").strip(), path))
+        raise Problem(python2.syntax(error, path))
 
 
 def say_what_runs():
@@ -57,6 +56,19 @@ def say_what_runs():
     atexit.register(at_end)
 
 
+def advise(folder):
+    """Behind the traceback of a script of this folder, say what of Python 2 may have led to it."""
+    show = sys.excepthook
+
+    def show_with_advice(kind, error, trace):
+        show(kind, error, trace)
+        advice = python2.advice(error, folder)
+        if advice:
+            say("theano_onednn: %s" % Problem(advice))
+
+    sys.excepthook = show_with_advice
+
+
 def main(arguments):
     if not arguments or arguments[0] in ("-h", "--help"):
         print(__doc__.strip())
@@ -68,6 +80,7 @@ def main(arguments):
     if start.reason is None:
         say_what_runs()
     sys.argv, sys.path[0] = arguments, os.path.dirname(os.path.abspath(path))
+    advise(sys.path[0])
     runpy.run_path(path, scripts.PYTHON_2, "__main__")
     return 0
 

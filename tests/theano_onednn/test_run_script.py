@@ -166,7 +166,23 @@ def test_python_2_is_named_in_one_line(script, text, line):
     path = script(text)
     done = run(path)
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and not done.stdout
-    assert line in done.stderr and "2to3 -w %s" % path in done.stderr
+    assert line in done.stderr and "pip install fissix, then python -m fissix -w %s" % path in done.stderr
+
+
+def test_python_2_in_a_module_beside_it_is_named_below_the_traceback(script):
+    path = script("import beside\n")
+    path.with_name("beside.py").write_text("x = 1\nprint x\n")
+    done = run(path)
+    assert done.returncode == 1 and not done.stdout
+    assert "theano_onednn: %s, line 2, is not Python 3" % path.with_name("beside.py") in done.stderr
+
+
+def test_a_division_of_whole_numbers_is_named_below_the_traceback(script):
+    path = script("rows = 10\nhalf = rows / 2\nfor i in xrange(half):\n    pass\n")
+    *_, error, advice = [line for line in run(path).stderr.splitlines() if "layer" not in line]
+    assert error == "TypeError: 'float' object cannot be interpreted as an integer"
+    assert advice == ("theano_onednn: in Python 3 `/` makes a fraction of whole numbers; is `//` meant?  "
+                      "%s, line 2: half = rows / 2" % path)
 
 
 def test_a_missing_script_is_named():
