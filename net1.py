@@ -68,7 +68,7 @@ def main(arguments=()):
     runs = {args.models / f"net1-{method}.npz": asked.prepared_by(method) for method in load.PREPROCESS}
     best_of_all = args.models / "net1.npz"
 
-    # In the models folder nothing is replaced that was trained with other settings; so all is looked at before we train.
+    # In the models folder nothing is replaced that was trained with other settings: all is looked at before we train.
     with keep.folder(args.models, {**runs, best_of_all: asked.prepared_by(None)}, args.resume, args.force):
         best = {path: train(path, run, faces, args) for path, run in runs.items()}
         ranking = sorted(best, key=lambda path: best[path]["valid_loss"])

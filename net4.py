@@ -218,7 +218,8 @@ def asked(arguments):
                    "rate and dropout")
     p.add_argument("--hidden", metavar="N", type=cli.count, default=HIDDEN,
                    help=f"units in each of the two dense layers (default: {HIDDEN})")
-    p.add_argument("--heatmaps", action="store_true", help="a map per keypoint instead of dense layers, and unless told "
+    p.add_argument("--heatmaps", action="store_true",
+                   help="a map per keypoint instead of dense layers, and unless told "
                    f"otherwise {maps.EPOCHS[1]} epochs, all rows, augmented faces, bfloat16 where the processor has it")
     p.set_defaults(precision=None)
     args = p.parse_args(arguments)

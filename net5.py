@@ -187,7 +187,8 @@ def asked(arguments):
     p.add_argument("--augment", action=argparse.BooleanOptionalAction,
                    help="tilt, scale, shift and relight the faces at random")
     p.add_argument("--tuned", action="store_true", help="settings that learn faster: see net4.py")
-    p.add_argument("--heatmaps", action="store_true", help=f"a map per keypoint instead of dense layers: one level, which "
+    p.add_argument("--heatmaps", action="store_true",
+                   help="a map per keypoint instead of dense layers: one level, which "
                    f"sees {WITH_MAPS[2]} x {WITH_MAPS[2]} pixels, and unless told otherwise {maps.EPOCHS[2]} epochs, "
                    "augmented faces, bfloat16 where the processor has it")
     p.add_argument("--jobs", metavar="N", type=cli.count, default=1,
@@ -205,8 +206,8 @@ def open_level1(args, faces):
     levels = cascade.open_level1(args.models, faces.origin)
     levels.sides = levels_of(args)
     if cascade.sides(args.models) not in (levels.sides, LEVELS):
-        raise Problem(f"{args.models}: holds specialists with maps, which the other scripts would show instead of those "
-                      "without; add --heatmaps, or choose another folder with --models")
+        raise Problem(f"{args.models}: holds specialists with maps, which the other scripts would show instead of "
+                      "those without; add --heatmaps, or choose another folder with --models")
     report.best_rule(args.models, levels.sides)  # another's file in the place of ours is better named now than later
     return levels
 

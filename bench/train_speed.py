@@ -99,7 +99,8 @@ class Bench:
                 with tempfile.TemporaryDirectory(dir=self.folder) as cache:
                     for kind in ("cold", "warm"):
                         answer = self.child(MODES[name], "start", cache=cache)
-                        self.note(name, "4", answer and {"start " + kind: answer["start"], "version": answer["version"]})
+                        self.note(name, "4",
+                                  answer and {"start " + kind: answer["start"], "version": answer["version"]})
 
     def growth(self):
         for _ in range(self.options.rounds):

@@ -159,7 +159,7 @@ def mask_untaught(net, taught):
 
 @contextlib.contextmanager
 def compiling_announced():
-    """Within this block the first call of the C++ compiler prints a line: where nothing is compiled yet, it takes time."""
+    """Within this block the first call of the C++ compiler prints a line: where nothing is compiled, it takes time."""
     original = GCC_compiler.__dict__["compile_str"]
 
     def announce(*args, **kwargs):

@@ -30,7 +30,8 @@ def test_load_speed_compares_three_ways(tmp_path):
 @pytest.mark.slow
 def test_train_speed_measures_both_ends(tmp_path):
     kept = tmp_path / "times.json"
-    printed = run("bench/train_speed.py", "--rows", 60, "--rounds", 1, "--seconds", 0, "--nets", "1", "--modes", "stock",
+    printed = run("bench/train_speed.py", "--rows", 60, "--rounds", 1, "--seconds", 0, "--nets", "1", "--modes",
+                  "stock",
                   "--parts", "train,ops", "--quiet", "--json", kept)
     assert "| net1 |" in printed
     assert "outside Theano's Ops" in printed
@@ -44,7 +45,8 @@ def test_what_an_interrupted_benchmark_has_measured_is_kept(tmp_path):
     count = tmp_path / "count"
     script.write_text(f"echo >> {count}; [ $(wc -l < {count}) -lt 3 ] || {{ kill -TERM $PPID; exit 1; }}; exec \"$@\"")
     kept = tmp_path / "times.json"
-    printed = run("bench/train_speed.py", "--rows", 60, "--rounds", 9, "--seconds", 0, "--nets", "1", "--modes", "stock",
+    printed = run("bench/train_speed.py", "--rows", 60, "--rounds", 9, "--seconds", 0, "--nets", "1", "--modes",
+                  "stock",
                   "--parts", "train", "--quiet", "--json", kept, "--prefix", f"sh {script}")
     assert printed.startswith("Interrupted")
     assert {item["what"]: len(item["values"]) for item in json.loads(kept.read_text())["results"]}["epoch"] >= 1

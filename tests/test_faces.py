@@ -67,7 +67,8 @@ def test_the_cascade_and_the_nets_validate_on_the_same_rows(n_rows):
     np.testing.assert_array_equal(valid, load.validation_rows(faces))
 
 
-@pytest.mark.parametrize("text", ["1\n2\n3\n", "\ufeff1\r\n2\r\n3\r\n\r\n\n", "person\n1\n2\n3", '"person"\n"1"\n"2"\n"3"',
+@pytest.mark.parametrize("text",
+                         ["1\n2\n3\n", "\ufeff1\r\n2\r\n3\r\n\r\n\n", "person\n1\n2\n3", '"person"\n"1"\n"2"\n"3"',
                                   "1.0\n2.0\n3.0", " 1\n2 \n3", "1 2 3\n", "1,2,3", "1, 2, 3\n"])
 def test_a_groups_file_is_read_as_programs_write_it(text, tmp_path):
     (tmp_path / "groups.txt").write_bytes(text.encode())

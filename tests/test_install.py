@@ -37,7 +37,8 @@ def test_pip_started_in_another_folder_takes_theano_from_here(tmp_path):
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--no-deps",
                     "--no-cache-dir", "--report", "report.json", "-r", str(ROOT / "requirements.txt")],
                    cwd=tmp_path, check=True)
-    found = {item["metadata"]["name"].lower(): item for item in json.loads((tmp_path / "report.json").read_text())["install"]}
+    found = {item["metadata"]["name"].lower(): item
+             for item in json.loads((tmp_path / "report.json").read_text())["install"]}
     assert found["theano"]["metadata"]["version"] == "1.0.5" + build_theano.LABEL
     assert found["theano"]["download_info"]["url"].startswith(FOLDER.as_uri())
     assert {"lasagne", "nolearn", "numpy"} < set(found)

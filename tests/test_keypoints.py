@@ -124,7 +124,8 @@ def test_a_face_without_points_has_no_place():
     assert np.isnan(placement(np.full((1, 34), np.nan))[0]).all()
 
 
-@pytest.mark.parametrize("known, scheme", [(range(30), 0), (range(29), 0), ([0, 1, 2, 3, 20, 21, 28, 29], 1), ([0, 1], 1),
+@pytest.mark.parametrize("known, scheme",
+                         [(range(30), 0), (range(29), 0), ([0, 1, 2, 3, 20, 21, 28, 29], 1), ([0, 1], 1),
                                            ([4], 0), ([], 1)])
 def test_a_row_is_of_the_scheme_of_fewest_points_that_marks_all_it_has(known, scheme):
     assert keypoints.schemes_of(np.isin(np.arange(30), known)[None]).tolist() == [scheme]

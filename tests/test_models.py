@@ -30,7 +30,8 @@ def saved(tmp_path, drawn, **changes):
     ({"settings": {"build": {"epochs": []}}}, "settings are damaged"),
     ({"settings": {"build": {"seed": -1}}}, "settings are damaged"),
     ({"settings": {"build": {"seed": 10 ** 30}}}, "settings are damaged"),
-    ({"script": "net4", "settings": {"build": {"hidden": 10 ** 9}}}, r"a layer with weights of shape \(15488, 1000000000"),
+    ({"script": "net4", "settings": {"build": {"hidden": 10 ** 9}}},
+     r"a layer with weights of shape \(15488, 1000000000"),
     ({"history": [{"epoch": "1"}]}, "history is damaged"),
     ({"history": 3}, "has no 'history'"),
     ({"script": "net2", "settings": {"build": {"epochs": 1}}}, None),
@@ -63,7 +64,8 @@ def test_compact_models_predict_almost_the_same(drawn, tmp_path):
 JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
                     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
                     max_leaves=5)
-PLACES = [("script",), ("settings",), ("settings", "build"), ("settings", "build", "epochs"), ("settings", "build", "win"),
+PLACES = [("script",), ("settings",), ("settings", "build"), ("settings", "build", "epochs"),
+          ("settings", "build", "win"),
           ("settings", "preprocess"), ("data",), ("versions",), ("seed",), ("history",), ("history", 0)]
 PLACES += [("history", 0, key) for key in models.ROW]
 
@@ -71,7 +73,8 @@ PLACES += [("history", 0, key) for key in models.ROW]
 @settings(max_examples=300, derandomize=True, deadline=None)
 @given(place=st.sampled_from(PLACES), value=JSON)
 def test_whatever_a_header_says_it_is_shown_or_refused_in_one_line(place, value, tmp_path_factory):
-    head = dict(a_run("net1", epochs=1).to_json(), history=[{"epoch": 1, "train_loss": 1.0, "valid_loss": 1.0, "dur": 1.0}])
+    head = dict(a_run("net1", epochs=1).to_json(),
+                history=[{"epoch": 1, "train_loss": 1.0, "valid_loss": 1.0, "dur": 1.0}])
     inner = head
     for key in place[:-1]:
         inner = inner[key]

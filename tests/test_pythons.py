@@ -51,8 +51,8 @@ print(json.dumps(found))
 """
 
 
-# net5.py, each level of which goes on from what the level before answered under another Python where that is told: crops
-# begin at whole pixels, and the last digit of an answer would choose them.
+# net5.py, each level of which goes on from what the level before answered under another Python where that is told:
+# crops begin at whole pixels, and the last digit of an answer would choose them.
 CASCADE = """
 import sys
 import net5
@@ -74,13 +74,14 @@ np.savez(answers_here, *answers)
 
 
 def train(folder, other=None):
-    """Fill `folder`, for each mode with nets 1 to 5 after three epochs on 300 rows, what the levels of the cascade answer,
-    and every node's types; `other` was filled by another Python."""
+    """Fill `folder`, for each mode with nets 1 to 5 after three epochs on 300 rows, what the levels of the cascade
+    answer, and every node's types; `other` was filled by another Python."""
     for onednn in MODES:
         options = ["--rows", 300, "--epochs", 3, "--models", folder / onednn]
         for name in NETS:
             run(name + ".py", *options, FKP_ONEDNN=onednn)
-        run("-c", CASCADE, folder / onednn / "answers.npz", other / onednn / "answers.npz" if other else "none", *options,
+        run("-c", CASCADE, folder / onednn / "answers.npz", other / onednn / "answers.npz" if other else "none",
+            *options,
             "--out", folder, "--no-show", FKP_ONEDNN=onednn)
         (folder / onednn / "types.json").write_text(run("-c", TYPES, FKP_ONEDNN=onednn))
     X, _ = load.load(rows=60)  # other releases of NumPy or Pillow may draw or equalise a pixel differently

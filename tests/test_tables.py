@@ -14,7 +14,7 @@ def test_the_labels_of_a_notebook_have_their_names(folder):
     frame, faces = load.frame(folder), load.faces(data=folder)
     assert list(frame.columns) == load.ALL_COLUMNS and len(frame) == 60
     np.testing.assert_array_equal(frame.to_numpy(), faces.keypoints)
-    assert frame["nose_base_x"].isna().all() and frame["nose_tip_x"].notna().all()  # the first rows are of the full scheme
+    assert frame["nose_base_x"].isna().all() and frame["nose_tip_x"].notna().all()  # these are of the full scheme
     assert len(load.frame(folder, rows=7)) == 7
 
 
@@ -25,7 +25,8 @@ def test_a_table_is_written_and_replaced_by_one_of_its_form_only(tmp_path):
     assert tables.write(path, FRAME, 3).name == "t-2.csv" and tables.write(path, FRAME[["face"]], 2).name == "t-3.csv"
 
 
-@pytest.mark.parametrize("content", ["", "notes", "keypoint,face,error\nmine,1,1.5\n", "keypoint,face,error\nmine,1,1.50,\n",
+@pytest.mark.parametrize("content",
+                         ["", "notes", "keypoint,face,error\nmine,1,1.5\n", "keypoint,face,error\nmine,1,1.50,\n",
                                      "keypoint,face,error\r\nnose_tip,1,1.23\r\n", "keypoint;face;error\n"])
 def test_a_table_of_another_hand_stays(content, tmp_path):
     (tmp_path / "t.csv").write_bytes(content.encode())
@@ -34,7 +35,8 @@ def test_a_table_of_another_hand_stays(content, tmp_path):
 
 
 def test_a_printed_table_says_where_there_is_nothing():
-    assert tables.show(FRAME.set_index("keypoint")[["error"]]).split() == ["error", "keypoint", "nose_tip", "1.23", "chin", "-"]
+    words = tables.show(FRAME.set_index("keypoint")[["error"]]).split()
+    assert words == ["error", "keypoint", "nose_tip", "1.23", "chin", "-"]
 
 
 def test_the_error_table_has_a_row_for_what_a_net_knows():
@@ -46,7 +48,8 @@ def test_the_error_table_has_a_row_for_what_a_net_knows():
     answers["net4"][0, 0] += 3
     table = test2.error_table(answers, truth)
     assert table["net1"].to_numpy() == pytest.approx(1) and "nose_base" not in table.index
-    assert np.isnan(table["net4"]["mouth_left_corner"]) and table["net4"]["left_eye_center"] == pytest.approx(1.5 ** 0.5)
+    assert np.isnan(table["net4"]["mouth_left_corner"])
+    assert table["net4"]["left_eye_center"] == pytest.approx(1.5 ** 0.5)
     assert table["net4"]["all, heads turned aside"] == 0 < table["net4"]["all, heads held straight"]
     assert table.index[-1] == test2.COMPLETE
 

@@ -1,7 +1,8 @@
 """Build backend: the released Theano 1.0.5 from the package index, made by its own setup.py on any Python.
 
 `Theano-1.0.5+python3.tar.gz` beside this file holds this file and pyproject.toml, and nothing of Theano.
-requirements.txt names this folder to pip (`--find-links`), and of all that is 1.0.5 installers take the one with a label.
+requirements.txt names this folder to pip (`--find-links`), and of all that is 1.0.5 installers take the one with a
+label.
 After a change here write it anew:
 
     python theano-1.0.5/build_theano.py

@@ -15,7 +15,8 @@ def check_python(version=sys.version_info, optimize=sys.flags.optimize):
         raise NotReady("Python %d.%d or a newer one is needed, this is %d.%d; use for example "
                        "python3.12 -m venv .venv" % (OLDEST + tuple(version[:2])))
     if optimize > 1:
-        raise NotReady("Theano needs the docstrings that python -OO (or PYTHONOPTIMIZE=2) takes away; python -O is fine")
+        raise NotReady("Theano needs the docstrings that python -OO (or PYTHONOPTIMIZE=2) takes away; python -O is "
+                       "fine")
 
 
 def check_packages():

@@ -57,8 +57,9 @@ def path(compiler, compiler_version, folder):
     onednn = wheel_file("onednn-cpu-gomp", "libdnnl.so.3")
     sources = sorted(SOURCES.glob("*.cpp")) + sorted(SOURCES.glob("*.h"))
     key = hashlib.sha256()
+    texts = [source.read_text(encoding="utf-8") for source in sources]
     for part in [here, compiler, compiler_version, str(headers), str(onednn), " ".join(FLAGS),
-                 importlib.metadata.version("onednn-cpu-gomp")] + [source.read_text(encoding="utf-8") for source in sources]:
+                 importlib.metadata.version("onednn-cpu-gomp"), *texts]:
         key.update(part.encode() + b"\0")
     target = Path(folder) / ("fkp-%s" % key.hexdigest()[:20]) / "libfkp.so"
     if not target.is_file():
@@ -82,8 +83,8 @@ def _build(compiler, headers, onednn, target):
         objects = [str(Path(folder) / (source.stem + ".o")) for source in sorted(SOURCES.glob("*.cpp"))]
         _run_all([_compile(compiler, headers, source, folder) for source in sorted(SOURCES.glob("*.cpp"))])
         library = str(Path(folder) / target.name)
-        _run_all([[compiler, "-shared", *FLAGS, *objects, str(onednn), "-Xlinker", "-rpath", "-Xlinker", str(onednn.parent),
-                   "-Wl,-soname,%s" % target.name, "-o", library]])
+        _run_all([[compiler, "-shared", *FLAGS, *objects, str(onednn), "-Xlinker", "-rpath",
+                   "-Xlinker", str(onednn.parent), "-Wl,-soname,%s" % target.name, "-o", library]])
         os.replace(library, str(target))
 
 

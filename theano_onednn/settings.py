@@ -51,7 +51,8 @@ def compile_folder():
     try:
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     except RuntimeError as error:  # there is no home folder
-        raise NotReady("your home folder cannot be written (%s), where compiled code is kept: name another folder with %s"
+        raise NotReady("your home folder cannot be written (%s), where compiled code is kept: name another folder with "
+                       "%s"
                        % (error, folder_option(found))) from None
     return _writable(home / "facial-keypoints" / "theano", folder_option(found))
 
@@ -90,7 +91,8 @@ def _defaults():
     flags = {
         "floatX": "float32",
         "base_compiledir": str(compile_folder()),
-        "compiledir_format": "compiledir_%%(short_platform)s-%s-%%(python_version)s-%%(python_bitwidth)s" % _processor(),
+        "compiledir_format": "compiledir_%%(short_platform)s-%s-%%(python_version)s-%%(python_bitwidth)s"
+        % _processor(),
         "blas.ldflags": scipy_blas(),
         "allow_gc": "False" if _memory() > ROOMY else None,
     }
@@ -121,7 +123,8 @@ def scipy_blas(ours=()):
 
 def _in_theanorc():
     """{name: value}, such as 'blas.ldflags', of the user's .theanorc; raises NotReady if it is damaged."""
-    parser = configparser.ConfigParser({name: os.environ.get(name, "") for name in ("USER", "LSCRATCH", "TMPDIR", "TMP")})
+    parser = configparser.ConfigParser({name: os.environ.get(name, "") 
+                                        for name in ("USER", "LSCRATCH", "TMPDIR", "TMP")})
     parser.optionxform = str
     for name in os.environ.get("THEANORC", "~/.theanorc").split(os.pathsep):
         try:

@@ -73,8 +73,9 @@ def _install():
 
 
 def _put_nesterov():
-    """Our `nesterov_momentum` under the name of Lasagne's, by which a pickled net finds it, and as nolearn's default."""
-    original, ours, init = substitute.original_nesterov, substitute.nesterov_momentum, nolearn.lasagne.NeuralNet.__init__
+    """Our `nesterov_momentum` under the name of Lasagne's, by which a pickled net finds it; it is nolearn's default."""
+    original, ours = substitute.original_nesterov, substitute.nesterov_momentum
+    init = nolearn.lasagne.NeuralNet.__init__
     ours.__module__ = original.__module__
     lasagne.updates.nesterov_momentum = nolearn.lasagne.base.nesterov_momentum = ours
     init.__defaults__ = tuple(ours if value is original else value for value in init.__defaults__)

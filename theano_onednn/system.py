@@ -11,9 +11,11 @@ INSTRUCTIONS = ("flags", "model name", "Features", "CPU implementer", "CPU part"
 COMMANDS = {
     "conda": {"compiler": "conda install -c conda-forge gxx", "headers": "conda install python=%(python)s",
               "clblast": "conda install -c conda-forge clblast"},
-    "debian": {"compiler": "apt-get install g++ python%(python)s-dev", "headers": "apt-get install python%(python)s-dev",
+    "debian": {"compiler": "apt-get install g++ python%(python)s-dev",
+               "headers": "apt-get install python%(python)s-dev",
                "linker": "apt-get install --reinstall g++ binutils", "clblast": "apt-get install libclblast-dev"},
-    "fedora": {"compiler": "dnf install gcc-c++ python%(python)s-devel", "headers": "dnf install python%(python)s-devel",
+    "fedora": {"compiler": "dnf install gcc-c++ python%(python)s-devel",
+               "headers": "dnf install python%(python)s-devel",
                "linker": "dnf reinstall gcc-c++ binutils", "clblast": "dnf install clblast-devel"},
     "suse": {"compiler": "zypper install gcc-c++ python3-devel", "headers": "zypper install python3-devel",
              "linker": "zypper install --force gcc-c++ binutils"},
@@ -30,7 +32,8 @@ COMMANDS = {
               "linker": "install g++ and binutils again with this system's package manager",
               "clblast": "install CLBlast with its headers"},
 }
-SAME_AS = {"ubuntu": "debian", "rhel": "fedora", "centos": "fedora", "amzn": "fedora", "sles": "suse", "opensuse": "suse"}
+SAME_AS = {"ubuntu": "debian", "rhel": "fedora", "centos": "fedora", "amzn": "fedora", "sles": "suse",
+           "opensuse": "suse"}
 
 
 def family():

@@ -6,8 +6,8 @@ import hypothesis.strategies as st
 import numpy as np
 import pandas
 import pytest
-from small_csvs import (COLUMNS, IMAGES, LOOKUP, SEEDS, TEXTS, assert_training, case_lines, lookup_lines, training_lines,
-                        write)
+from small_csvs import (COLUMNS, IMAGES, LOOKUP, SEEDS, TEXTS, assert_training, case_lines, lookup_lines,
+                        training_lines, write)
 
 from fkp import Problem
 from fkp.csvs import cache, pixels, reader

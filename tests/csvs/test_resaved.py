@@ -59,10 +59,12 @@ READ = {
     "bars": joined(rows(), "|"),
     "comma and blank": joined(rows(), ", "),
     "blank around": each(lambda field: " %s " % field),
-    "R's write.table": joined([quoted(rows()[0])] + [quoted([str(i)]) + [f or "NA" for f in fields[:-1]] + quoted(fields[-1:])
-                                                     for i, fields in enumerate(rows()[1:], 1)], " "),
-    "R's write.csv": joined([quoted(["", *rows()[0]])] + [quoted([str(i)]) + [f or "NA" for f in fields[:-1]]
-                                                          + quoted(fields[-1:]) for i, fields in enumerate(rows()[1:], 1)]),
+    "R's write.table": joined([quoted(rows()[0])] + 
+                                [quoted([str(i)]) + [f or "NA" for f in fields[:-1]] + quoted(fields[-1:])
+                                 for i, fields in enumerate(rows()[1:], 1)], " "),
+    "R's write.csv": joined([quoted(["", *rows()[0]])] + 
+                          [quoted([str(i)]) + [f or "NA" for f in fields[:-1]] + quoted(fields[-1:])
+                           for i, fields in enumerate(rows()[1:], 1)]),
     "a note to Excel": b"sep=;\r\n" + joined(rows(), ";", "\r\n"),
     "a comment above": b"# faces\n" + joined(rows()),
     "empty lines above": b"\xef\xbb\xbf\r\n\n" + joined(rows()),
@@ -83,7 +85,8 @@ READ = {
     "pandas' index, twice": joined([[["Unnamed: 0.1", "Unnamed: 0"][i] if r == 0 else str(r) for i in (0, 1)] + fields
                                     for r, fields in enumerate(rows())]),
     "an index behind": behind("Unnamed: 31", "7"),
-    "R's row numbers without a name": joined([fields if i == 0 else [str(i), *fields] for i, fields in enumerate(rows())]),
+    "R's row numbers without a name": joined([fields if i == 0 else [str(i), *fields]
+                                              for i, fields in enumerate(rows())]),
     "an empty column behind": behind(""),
     "a comma behind each row": joined([fields + [""] * bool(i) for i, fields in enumerate(rows())]),
     "a comma behind the header": joined([fields + [""] * (not i) for i, fields in enumerate(rows())]),
@@ -128,7 +131,8 @@ def test_it_comes_from_the_cache_the_next_time(case, tmp_path, monkeypatch):
 
 def test_a_gzipped_file_of_many_like_faces_is_read_whole(tmp_path):
     text = " ".join(["7"] * 9216)
-    path = write(tmp_path / "test.csv", gzip.compress(joined([["ImageId", "Image"]] + [[str(i), text] for i in range(999)])))
+    path = write(tmp_path / "test.csv",
+                 gzip.compress(joined([["ImageId", "Image"]] + [[str(i), text] for i in range(999)])))
     faces = reader.read_test(path)
     assert faces.images.shape == (999, 96, 96) and (faces.images == 7).all()
     np.testing.assert_array_equal(faces.ids, np.arange(999))
@@ -146,7 +150,8 @@ IMAGE = ", row 1 (line 2), column Image: "
 REFUSED = {
     "pixels from 0 to 1": (pixels(lambda text: scaled(text, 1 / 255)), IMAGE + "numbers from 0 to 1: these seem to be "
                            "divided by 255; multiply them by 255 and round"),
-    "pixels from -1 to 1": (pixels(lambda text: " ".join("%.3f" % (int(word) / 127.5 - 1) for word in text.split())), IMAGE +
+    "pixels from -1 to 1": (pixels(lambda text: " ".join("%.3f" % (int(word) / 127.5 - 1) for word in text.split())),
+                            IMAGE +
                            "numbers from -1 to 1: these seem to be scaled; write whole numbers from 0 to 255"),
     "pixels of 16 bits": (pixels(lambda text: scaled(text, 257)), IMAGE + "numbers up to 65535: these seem to have "
                           "16 bits; divide them by 257 and round"),
@@ -158,18 +163,22 @@ REFUSED = {
     "48 x 48": (pixels(lambda text: smaller(text, 48)), IMAGE + "2304 pixels: this seems to be a picture of 48 x 48; "
                 "scale pictures and labels to 96 x 96"),
     "28 x 28, as 238.0": (pixels(lambda text: smaller(text, 28).replace(" ", ".0 ")), IMAGE + "784 pixels: this seems"),
-    "three colours": (pixels(lambda text: " ".join([text] * 3)), IMAGE + "27648 pixels: these seem to be three colours; "
+    "three colours": (pixels(lambda text: " ".join([text] * 3)),
+                      IMAGE + "27648 pixels: these seem to be three colours; "
                       "make the pictures grey"),
-    "shortened by NumPy": (pixels(lambda text: "[%s ... %s]" % (text[:9], text[-9:])), IMAGE + "shortened to '...' when "
+    "shortened by NumPy": (pixels(lambda text: "[%s ... %s]" % (text[:9], text[-9:])),
+                           IMAGE + "shortened to '...' when "
                            "it was saved, so the pixels are lost; download it again from Kaggle"),
     "cut off by Excel": (pixels(lambda text: text.ljust(32767)[:32767]), IMAGE + "cut off after 32767 characters, the "
                          "most that Excel keeps in a cell; download it again from Kaggle"),
-    "a column per pixel": (joined([["left_eye", *map(str, range(9216))]]), ", line 1: 9217 columns, a pixel in each; join "
+    "a column per pixel": (joined([["left_eye", *map(str, range(9216))]]),
+                           ", line 1: 9217 columns, a pixel in each; join "
                            "them with spaces to one, Image"),
     "a row over several lines": (pixels(lambda text: '"%s"' % text.replace(" ", "\n", 1)), ", row 1 (line 2): a quoted "
                                  "field goes on in the next line; write each row in one"),
     "blank lines between": (joined(rows(), end="\n\n"), ": the line is empty; remove it"),
-    "the sheet itself": (zipped(b"").replace(b"training.csv", b"xl/sheet.xml"), ": an Excel workbook; save the sheet as CSV"),
+    "the sheet itself": (zipped(b"").replace(b"training.csv", b"xl/sheet.xml"),
+                         ": an Excel workbook; save the sheet as CSV"),
     "an old sheet": (b"\xd0\xcf\x11\xe0\xa1\xb1", ": an Excel workbook; save the sheet as CSV"),
     "Parquet": (b"PAR1\x15", ": a Parquet file; save the table as CSV"),
     "a pickle": (b"\x80\x04\x95", ": a pickle, which may run anything; save the table as CSV"),
@@ -202,7 +211,8 @@ def test_an_image_id_may_be_written_as_1_0(word, tmp_path):
 @pytest.mark.parametrize("word", ["1,234", "1.234", "1'234", "1 234"])
 def test_an_id_with_thousands_apart_is_named(word, tmp_path):
     path = write(tmp_path / "test.csv", ["ImageId;Image", f"{word};{TEXTS[0]}"])
-    expected = f"{path}, row 1 (line 2), column ImageId: {word!r} is not a whole number below 10^9; write it in digits alone"
+    expected = (f"{path}, row 1 (line 2), column ImageId: {word!r} is not a whole number below 10^9; "
+                "write it in digits alone")
     assert message(reader.read_test, path) == expected
 
 

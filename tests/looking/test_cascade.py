@@ -15,7 +15,8 @@ from fkp.run import Run
 def test_a_net_that_answers_for_other_columns_is_not_shown_in_wrong_places():
     net = SimpleNamespace(layers_=[SimpleNamespace(shape=(None, 1, 96, 96))], run_=a_run("net6"),
                           predict=lambda X: np.zeros((len(X), 8), np.float32))
-    with pytest.raises(Problem, match="net6 answers 8 values; here those are shown that answer all 30 of COLUMNS or 34"):
+    with pytest.raises(Problem,
+                       match="net6 answers 8 values; here those are shown that answer all 30 of COLUMNS or 34"):
         answers.net_points(net, np.zeros((2, 96, 96), np.uint8))
 
 
@@ -159,5 +160,6 @@ def test_specialists_for_other_faces_than_level_1s_are_refused(tmp_path, monkeyp
     class Other:
         run_ = Run("net5", {}, {"drawn": True, "rows": 9}, 1)
     monkeypatch.setattr(models, "open_net", lambda path: Other if path.stem == "net5-N-38" else Net)
-    with pytest.raises(Problem, match=r"N-38.npz: was trained on drawn faces \(9 rows, None\), and net4.npz on training.csv"):
+    with pytest.raises(Problem,
+                       match=r"N-38.npz: was trained on drawn faces \(9 rows, None\), and net4.npz on training.csv"):
         cascade.Cascade(tmp_path).add_specialists()

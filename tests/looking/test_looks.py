@@ -144,7 +144,8 @@ def test_level_1_prepares_what_a_search_sees_as_it_does_pictures(monkeypatch):
 
 def test_what_moves_along_with_the_view_is_no_face():
     images, first = rectangles((76, 64), wide=12), np.full(34, 1.0)
-    for look in (lambda faces: np.tile(np.pad(MEAN_FACE, (0, 4)), (len(faces), 1)), lambda faces: np.full((len(faces), 34), 48.)):
+    for look in (lambda faces: np.tile(np.pad(MEAN_FACE, (0, 4)), (len(faces), 1)),
+                 lambda faces: np.full((len(faces), 34), 48.)):
         assert looks.anywhere(look, images[0], first) is first
 
 

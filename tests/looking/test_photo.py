@@ -113,7 +113,8 @@ def test_a_photo_with_pixels_that_are_no_numbers_is_refused(value, tmp_path):
 
 @pytest.mark.parametrize("box, opencv, net, words", [
     ((-1, 2, 30, 40), None, [], "the face in --box -1,2,30,40"),
-    (None, None, [], "the whole photo, taken as one face (the net is sure of none; OpenCV, which would look for faces, is"),
+    (None, None, [],
+     "the whole photo, taken as one face (the net is sure of none; OpenCV, which would look for faces, is"),
     (None, [], [], "OpenCV found no face"), (None, [(1, 2, 30, 30)], [], "1 face found by OpenCV"),
     (None, [(1, 2, 30, 30)] * 2, [], "2 faces found by OpenCV"),
     (None, None, [(1, 2, 30, 30)], "the face that the net found at 1,2,30,30 (--box"),

@@ -105,8 +105,8 @@ def test_the_middle_moves_by_the_shift_only():
 
 
 def test_a_specialists_faces_move_less():
-    moved = [augment.RandomWarp(500, 96, np.random.RandomState(0), strength).points(np.full((500, 2), 70, np.float32)) - 70
-             for strength in (1.0, augment.CLOSER)]
+    warps = [augment.RandomWarp(500, 96, np.random.RandomState(0), strength) for strength in (1.0, augment.CLOSER)]
+    moved = [warp.points(np.full((500, 2), 70, np.float32)) - 70 for warp in warps]
     assert 0.3 < np.abs(moved[1]).max() / np.abs(moved[0]).max() < 0.5
 
 

@@ -119,14 +119,16 @@ def asked(X, *shape, grey=0.5):
 def test_a_net_is_asked_as_it_was_trained_whatever_the_numbers_type(shape):
     pixels = np.random.RandomState(0).randint(0, 256, (3, *shape))
     expected = np.float32(pixels / 255 - 0.5)
-    for X in (np.uint8(pixels), pixels, np.int16(pixels), pixels / 255, np.float32(pixels / 255), (pixels / 255).tolist()):
+    for X in (np.uint8(pixels), pixels, np.int16(pixels), pixels / 255, np.float32(pixels / 255),
+              (pixels / 255).tolist()):
         np.testing.assert_allclose(asked(X, *shape), expected, atol=1e-6)
         np.testing.assert_allclose(asked(X[0], *shape), expected[:1], atol=1e-6)  # one face
 
 
 @pytest.mark.parametrize("X", [np.full((2, 9216), 200.0), np.full((2, 9216), 300), np.full((2, 9216), -1)])
 def test_floats_up_to_255_and_numbers_that_are_no_pixels_are_refused(X):
-    with pytest.raises(Problem, match="predict: values from .* give pixels as whole numbers from 0 to 255, or divided by 255"):
+    with pytest.raises(Problem,
+                       match="predict: values from .* give pixels as whole numbers from 0 to 255, or divided by 255"):
         asked(X, 9216)
 
 

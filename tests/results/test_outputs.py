@@ -53,7 +53,8 @@ def test_a_folder_or_a_dangling_link_in_the_way_stays(make, tmp_path):
     assert not (tmp_path / "nowhere").exists()
 
 
-@pytest.mark.parametrize("content, ours", [("RowId,Location\n1,12.0000\n2,3.5000\n", True), ("RowId,Location\n1,0\n", False),
+@pytest.mark.parametrize("content, ours",
+                         [("RowId,Location\n1,12.0000\n2,3.5000\n", True), ("RowId,Location\n1,0\n", False),
                                            ("RowId,Location\n1,12.00001\n", False), ("my notes\n", False), ("", False)])
 def test_a_submission_of_another_hand_stays(content, ours, tmp_path):
     path = tmp_path / "submission.csv"
@@ -107,7 +108,8 @@ def test_drawn_csvs_do_not_replace_kaggle_s(tmp_path, capsys):
 @pytest.mark.parametrize("name, label, path", [
     ("net1", "net1", "M/net1.npz"), ("net1.npz", "net1", "M/net1.npz"), ("net1.py", "net1", "M/net1.npz"),
     ("net1.checkpoint.npz", "net1", "M/net1.npz"), ("net1-plain", "net1-plain", "M/net1-plain.npz"),
-    ("a/net1.npz", "a/net1", "a/net1.npz"), ("b.c/net1", "b.c/net1", "b.c/net1.npz"), ("my.net", "my.net", "M/my.net.npz")])
+    ("a/net1.npz", "a/net1", "a/net1.npz"), ("b.c/net1", "b.c/net1", "b.c/net1.npz"),
+    ("my.net", "my.net", "M/my.net.npz")])
 def test_a_net_is_named_as_one_likes(name, label, path, tmp_path):
     found, where = models.named(tmp_path / "M", name)
     assert (found, str(where).replace(str(tmp_path) + "/", "")) == (label, path)
@@ -150,7 +152,8 @@ def test_a_folder_that_cannot_be_written_is_named_before_anything_is_computed(wo
         cli.parser("", "out").parse_args(words)
 
 
-@pytest.mark.parametrize("words", [["--box", "-10,0,90,90"], ["--box=-10,0,90,90"], ["--box", "-10,-5,90,90", "--seed", "3"]])
+@pytest.mark.parametrize("words",
+                         [["--box", "-10,0,90,90"], ["--box=-10,0,90,90"], ["--box", "-10,-5,90,90", "--seed", "3"]])
 def test_a_value_may_begin_with_a_minus(words):
     p = cli.parser("", "seed")
     p.add_argument("--box")

@@ -73,7 +73,8 @@ def test_a_missing_value_is_never_written(tmp_path):
 
 
 def test_an_image_that_is_not_there_is_named(tmp_path):
-    (tmp_path / "IdLookupTable.csv").write_text("RowId,ImageId,FeatureName,Location\n1,1,nose_tip_x,\n2,9,nose_tip_x,\n")
+    (tmp_path / "IdLookupTable.csv").write_text("RowId,ImageId,FeatureName,Location\n"
+                                                "1,1,nose_tip_x,\n2,9,nose_tip_x,\n")
     with pytest.raises(Problem, match="IdLookupTable.csv, row 2 .*, column ImageId: 9 is not in test.csv"):
         load.lookup(np.array([1, 2, 3]), tmp_path)
 
@@ -99,7 +100,7 @@ class Levels:
 
 
 def labelled(n, right=0.75, below=-0.25, complete=50):
-    """`complete` faces and `n` with four points (the second one only with eyes), whose labels lie aside of the answers."""
+    """`complete` faces and `n` with four points (one only with eyes), whose labels lie beside the answers."""
     keypoints = np.repeat(FACE[None], complete + n, 0)
     keypoints[:complete, :30] += 9  # theirs do not count
     keypoints[:complete, 30:] = np.nan
@@ -114,7 +115,8 @@ def test_how_far_the_labels_of_four_points_lie_aside_is_found(capsys):
     found = submission.label_offsets(Levels, (1,), labelled(120))[load.FOUR]
     np.testing.assert_allclose(found[FOUR], np.tile([0.75, -0.25], 4), atol=1e-5)
     assert not np.delete(found, FOUR).any()
-    assert "Labels of 120 faces with 4 points lie 0.75 pixels right of the answers and -0.25 below" in capsys.readouterr().out
+    said = "Labels of 120 faces with 4 points lie 0.75 pixels right of the answers and -0.25 below"
+    assert said in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("known", [None, labelled(90), labelled(0)], ids=["none", "few", "complete ones"])
@@ -125,7 +127,8 @@ def test_labels_of_too_few_faces_move_nothing(known, capsys):
 def test_a_point_that_too_few_faces_have_is_not_moved():
     faces = labelled(120)
     faces.keypoints[80:, 30:] = np.nan  # 31 have nose and mouth
-    np.testing.assert_allclose(submission.label_offsets(Levels, (1,), faces)[load.FOUR, FOUR], [0.75, -0.25, 0.75, -0.25, 0, 0, 0, 0], atol=1e-5)
+    np.testing.assert_allclose(submission.label_offsets(Levels, (1,), faces)[load.FOUR, FOUR],
+                               [0.75, -0.25, 0.75, -0.25, 0, 0, 0, 0], atol=1e-5)
 
 
 def test_only_answers_to_four_points_are_moved(tmp_path):
@@ -158,7 +161,8 @@ def test_submissions_are_averaged_row_by_row(tmp_path):
 
 
 @pytest.mark.parametrize("text, message", [
-    ("", ": empty"), ("<html>\n", "a web page"), ("RowId,Location\n1,2\n2,x\n", r"row 2 .line 3., column Location: 'x'"),
+    ("", ": empty"), ("<html>\n", "a web page"),
+    ("RowId,Location\n1,2\n2,x\n", r"row 2 .line 3., column Location: 'x'"),
     ("RowId,Location\n1,nan\n", r"row 1 .line 2., column Location: 'nan' is not a number"),
     ("RowId,Location\n1\n", r"row 1 .line 2.: 1 fields where the header has 2"),
     ("RowId,Location\n1,2\n1,3\n", "row 2 .line 3., column RowId: 1 was given to row 1 already"),

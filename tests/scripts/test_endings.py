@@ -31,7 +31,8 @@ def assert_one_line(found, *words, code=2):
 
 @pytest.mark.parametrize(("flags", "word"), [
     ("device=gpu", "old GPU back-end"), ("floatX=float31", "float31"), ("optimizer=quick", "quick"),
-    ("floatX='float32", "No closing quotation"), ("base_compiledir=/proc/here", "/proc/here"), ("cxx=/no/g++", "/no/g++")])
+    ("floatX='float32", "No closing quotation"), ("base_compiledir=/proc/here", "/proc/here"),
+    ("cxx=/no/g++", "/no/g++")])
 def test_flags_that_theano_refuses(flags, word):
     assert_one_line(script("net1.py", THEANO_FLAGS=flags), word, "THEANO_FLAGS")
 
@@ -46,7 +47,8 @@ def test_a_theanorc_that_theano_cannot_read(content, word, tmp_path):
 
 
 @pytest.mark.parametrize("environment", [
-    {"HOME": "/dev/null", "XDG_CACHE_HOME": ""}, {"XDG_CACHE_HOME": "/proc/here"}, {"XDG_CACHE_HOME": "/dev/null/here"}])
+    {"HOME": "/dev/null", "XDG_CACHE_HOME": ""}, {"XDG_CACHE_HOME": "/proc/here"},
+    {"XDG_CACHE_HOME": "/dev/null/here"}])
 def test_a_home_that_cannot_be_written(environment):
     assert_one_line(script("net1.py", THEANO_FLAGS="", **environment), "cannot be written", "XDG_CACHE_HOME")
 
@@ -106,21 +108,25 @@ sys.meta_path.insert(0, Interrupt)
 """
 
 
-@pytest.mark.parametrize("module", ["theano_onednn", "numpy", "theano.gof", "lasagne", "nolearn.lasagne", "sklearn.base"])
+@pytest.mark.parametrize("module",
+                         ["theano_onednn", "numpy", "theano.gof", "lasagne", "nolearn.lasagne", "sklearn.base"])
 def test_ctrl_c_in_the_first_seconds(module, tmp_path):
     found = script("net1.py", "--models", tmp_path, prelude=INTERRUPT % (module, "SIGINT"), folder=tmp_path)
     assert_one_line(found, "Interrupted.", code=128 + signal.SIGINT)
 
 
-RAISE = "import sys\nimport load\nfrom fkp import cli\ndef main(arguments):\n    %s\nsys.argv[0] = 'net9.py'\ncli.run(main)\n"
+RAISE = ("import sys\nimport load\nfrom fkp import cli\ndef main(arguments):\n    %s\nsys.argv[0] = 'net9.py'\n"
+         "cli.run(main)\n")
 
 
-@pytest.mark.parametrize("line", ["raise MemoryError", "import numpy; numpy.empty((1 << 40, 1 << 10))", "bytes(1 << 60)"])
+@pytest.mark.parametrize("line",
+                         ["raise MemoryError", "import numpy; numpy.empty((1 << 40, 1 << 10))", "bytes(1 << 60)"])
 def test_too_little_memory(line):
     assert_one_line(script("-c", RAISE % line), "net9.py: there is not enough memory", "--rows")
 
 
-@pytest.mark.parametrize("arguments", [["net1.py", "--rows", "30", "--epochs", "1"], ["test3.py"], ["test2.py", "net1"]])
+@pytest.mark.parametrize("arguments",
+                         [["net1.py", "--rows", "30", "--epochs", "1"], ["test3.py"], ["test2.py", "net1"]])
 def test_a_full_disk_behind_the_output(arguments, tmp_path):
     folders = ["--models", tmp_path] if arguments[0] == "net1.py" else [*SHIPPED, "--out", tmp_path, "--no-show"]
     with open("/dev/full", "w") as full:
@@ -128,7 +134,8 @@ def test_a_full_disk_behind_the_output(arguments, tmp_path):
     assert_one_line(found, "the output cannot be written (No space left on device)")
 
 
-@pytest.mark.parametrize("arguments", [["net1.py", "--rows", "30", "--epochs", "1"], ["test3.py"], ["test2.py", "net1"]])
+@pytest.mark.parametrize("arguments",
+                         [["net1.py", "--rows", "30", "--epochs", "1"], ["test3.py"], ["test2.py", "net1"]])
 def test_a_closed_output_is_no_obstacle(arguments, tmp_path):
     folders = ["--models", tmp_path] if arguments[0] == "net1.py" else [*SHIPPED, "--out", tmp_path, "--no-show"]
     command = " ".join('"%s"' % os.fspath(word) for word in [sys.executable, *arguments, *folders])
@@ -154,7 +161,8 @@ def test_odd_folders_for_environment_home_cache_data_and_models(name, onednn, tm
     folder = tmp_path / name
     folder.mkdir()
     (folder / "site").symlink_to(SITE)
-    found = script("net1.py", "--rows", "30", "--epochs", "1", "--models", folder / "models", PYTHONPATH=str(folder / "site"),
+    found = script("net1.py", "--rows", "30", "--epochs", "1", "--models", folder / "models",
+                   PYTHONPATH=str(folder / "site"),
                    XDG_CACHE_HOME=str(folder / "cache"), HOME=str(folder), FKP_ONEDNN=onednn, THEANO_FLAGS="")
     assert (found.returncode, found.stderr) == (0, "")
     assert_one_line(script("net1.py", "--data", folder / "none"), str(folder / "none"))
@@ -176,6 +184,7 @@ print(load.theano_onednn.describe().split(",")[0])
 @pytest.mark.parametrize(("name", "value"), [
     ("THEANO_FLAGS", "floatX=float31"), ("OMP_NUM_THREADS", "many"), ("FKP_ONEDNN", "yes")])
 def test_a_notebook_gets_an_exception_and_can_import_after_the_cure(name, value):
-    found = subprocess.run([sys.executable, "-c", NOTEBOOK % (name, value, name)], cwd=ROOT, capture_output=True, text=True,
+    found = subprocess.run([sys.executable, "-c", NOTEBOOK % (name, value, name)], cwd=ROOT, capture_output=True,
+                           text=True,
                            check=False)
     assert (found.stdout, found.stderr) == ("NotReady False\nTheano 1.0.5 on cpu\n", "")

@@ -1,4 +1,4 @@
-"""Every script, whole, as a user runs it: for an epoch, on few drawn faces, into a temporary folder, without a window."""
+"""Every script, whole, as a user runs it: for an epoch, on few drawn faces, into a temporary folder, no window."""
 import signal
 import subprocess
 import sys

@@ -62,7 +62,8 @@ def _make_later():
     plain_conv, plain_dense, plain_drop = Conv2DLayer.__init__, DenseLayer.__init__, DropoutLayer.__init__
     Conv2DLayer.__init__, Conv2DLayer.get_W_shape, Conv2DLayer.convolve = conv_init, get_W_shape, convolve
     Conv2DLayer.get_output_for = conv_output
-    DenseLayer.__init__, DenseLayer.get_output_shape_for, DenseLayer.get_output_for = dense_init, dense_shape, dense_output
+    DenseLayer.__init__, DenseLayer.get_output_shape_for = dense_init, dense_shape
+    DenseLayer.get_output_for = dense_output
     DropoutLayer.__init__, DropoutLayer.get_output_for = drop_init, drop_output
 
 

@@ -50,7 +50,8 @@ class Any:
 
     def conv(self):
         kind = type("Conv", (Conv2DLayer,), {}) if self.number(0, 5) == 0 else Conv2DLayer
-        return kind(self.last, self.number(1, 9), (self.number(1, 5), self.number(1, 5)), stride=self.one_of(1, 1, (2, 1)),
+        return kind(self.last, self.number(1, 9), (self.number(1, 5), self.number(1, 5)),
+                    stride=self.one_of(1, 1, (2, 1)),
                     pad=self.one_of(0, 0, 1, (1, 2), "full"), untie_biases=self.number(0, 5) == 0,
                     b=self.one_of(None, lasagne.init.Normal()), nonlinearity=self.one_of(*CURVES))
 
@@ -69,11 +70,13 @@ class Any:
 
     def merge(self):
         other = self.alike(lambda shape: shape[1:])
-        return self.one_of(ElemwiseSumLayer([self.last, other], [1, -0.5]), ElemwiseMergeLayer([self.last, other], T.maximum),
+        return self.one_of(ElemwiseSumLayer([self.last, other], [1, -0.5]),
+                           ElemwiseMergeLayer([self.last, other], T.maximum),
                            ConcatLayer([self.last, self.alike(lambda shape: shape[2:])]))
 
     def dense(self):
-        own = type("Own", (DenseLayer,), {"get_output_for": lambda self, x, **kwargs: 2 * DenseLayer.get_output_for(self, x)})
+        own = type("Own", (DenseLayer,),
+                   {"get_output_for": lambda self, x, **kwargs: 2 * DenseLayer.get_output_for(self, x)})
         return self.one_of(DenseLayer, DenseLayer, own)(self.last, self.number(1, 12), nonlinearity=self.one_of(
             curves.softmax, *CURVES))
 
@@ -131,14 +134,16 @@ def turned(x, way):
 def test_any_net_is_theanos(seed, quick):
     some = Any(seed)
     image, wanted, given = some.net()
-    ours, theirs = [function(get, image, wanted, given) for get in (substitute.get_output, substitute.original_get_output)]
+    ours, theirs = [function(get, image, wanted, given)
+                    for get in (substitute.get_output, substitute.original_get_output)]
     for way in ("plain", "reversed", "columns first"):
         for whole in (False, True):  # with whole numbers sums are exact, many are equal, and many are 0
-            numbers = [turned(some.random.standard_normal((3, *layer.output_shape[1:])), way).astype("float32", order="K")
-                       for layer in (*wanted, image, given) if layer is not None]
+            shapes = [(3, *layer.output_shape[1:]) for layer in (*wanted, image, given) if layer is not None]
+            numbers = [turned(some.random.standard_normal(shape), way).astype("float32", order="K") for shape in shapes]
             numbers = [np.round(x) if whole else x for x in numbers]
             for parameter in get_all_params(wanted):
                 values = some.random.standard_normal(parameter.get_value().shape).astype("float32")
                 parameter.set_value(np.round(values) if whole else values)
             for found, expected in zip(ours(*numbers), theirs(*numbers)):
-                np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3 * max(1e-3, np.abs(expected).max(initial=0)))
+                np.testing.assert_allclose(found, expected, rtol=1e-3,
+                                           atol=1e-3 * max(1e-3, np.abs(expected).max(initial=0)))

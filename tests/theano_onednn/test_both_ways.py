@@ -33,7 +33,8 @@ def test_digits_on_black(tmp_path):
               for digit in load_digits().images[:100].astype("uint8")]
     images = np.pad(digits, ((0, 0), (16, 16), (16, 16)))
     _, labels = draw.draw(100)
-    lines = [",".join([*map(str, row), " ".join(map(str, image.ravel()))]) for row, image in zip(labels[:, :30], images)]
+    lines = [",".join([*map(str, row), " ".join(map(str, image.ravel()))])
+             for row, image in zip(labels[:, :30], images)]
     write(tmp_path / "training.csv", [",".join([*keypoints.COLUMNS, "Image"]), *lines])
     ours, theanos = both_ways(tmp_path, tmp_path, 100, 3)
     np.testing.assert_allclose(ours, theanos, rtol=1e-3)

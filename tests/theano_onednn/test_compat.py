@@ -31,7 +31,8 @@ theano.function([x], [3 * x + 2, T.dot(x, x), x.sum()])
 @pytest.mark.slow
 def test_the_next_process_finds_every_compiled_module(tmp_path):
     for seed, time in (("1", "first"), ("2", "again")):
-        done = subprocess.run([sys.executable, "-c", SCRIPT, time], text=True, capture_output=True, cwd=ROOT, timeout=600,
+        done = subprocess.run([sys.executable, "-c", SCRIPT, time], text=True, capture_output=True, cwd=ROOT,
+                              timeout=600,
                               env={**os.environ, "PYTHONHASHSEED": seed,
                                    "THEANO_FLAGS": "base_compiledir=%s" % tmp_path})
         assert (done.returncode, done.stderr) == (0, "")

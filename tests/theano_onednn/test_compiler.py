@@ -88,7 +88,8 @@ def test_python_alone_needs_no_compiler(folder, tmp_path, monkeypatch):
 
 def test_no_headers(folder, monkeypatch):
     monkeypatch.setattr(compiler.sysconfig, "get_paths", lambda: {"include": "/nowhere"})
-    assert refusal().startswith("/nowhere/Python.h was not found, Theano needs Python's headers: apt-get install python3.")
+    assert refusal().startswith(
+        "/nowhere/Python.h was not found, Theano needs Python's headers: apt-get install python3.")
 
 
 @pytest.mark.parametrize(("program", "line"), [

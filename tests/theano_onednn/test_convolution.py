@@ -16,7 +16,8 @@ GEOMETRIES = [
     Geometry("valid", dilation=(2, 1)), Geometry("half", (2, 2), (1, 2)), Geometry((4, 5)),
 ]
 SHAPES = [(3, 2, 9, 8, 5, 3, 2), (4, 16, 7, 7, 32, 3, 3), (2, 1, 12, 11, 6, 5, 5), (9, 20, 6, 6, 50, 1, 1),
-          (3, 6, 9, 8, 1, 3, 3), (4, 16, 12, 15, 1, 4, 5), (5, 37, 7, 5, 1, 1, 1)]  # one output channel: a way of its own
+          (3, 6, 9, 8, 1, 3, 3), (4, 16, 12, 15, 1, 4, 5),
+          (5, 37, 7, 5, 1, 1, 1)]  # one output channel: a way of its own
 ONE = (37, 16, 13, 14, 1, 3, 3)
 
 
@@ -221,7 +222,8 @@ def test_the_shapes_are_known_before_they_are_computed():
         y = ops.Convolution(geometry)(x, weights)
         function = theano.function([x, weights], y.shape)
         assert not any(isinstance(node.op, ops.OURS) for node in function.maker.fgraph.toposort())
-        np.testing.assert_array_equal(function(*arrays(*SHAPES[0])[:2]), run(y.owner.op, *arrays(*SHAPES[0])[:2])[0].shape)
+        np.testing.assert_array_equal(function(*arrays(*SHAPES[0])[:2]),
+                                      run(y.owner.op, *arrays(*SHAPES[0])[:2])[0].shape)
 
 
 @pytest.mark.skipif(start.reason is None and native.LIBRARY.fkp_isa() & start.BF16 != start.BF16,

@@ -111,7 +111,8 @@ def test_shapes_that_do_not_fit_are_named():
     with pytest.raises(ValueError, match=r"bias of shape \(32,\) does not fit weights of shape \(21, 33\)"):
         ops.Dense().perform(None, [numbers(2, 21), numbers(21, 33), numbers(32)], [[None]])
     with pytest.raises(ValueError, match=r"have shapes \(2, 32\) and \(2, 32\), the layer's output has \(2, 33\)"):
-        ops.DenseGradient().perform(None, [numbers(2, 21), numbers(21, 33), numbers(33), numbers(2, 32), numbers(2, 32)],
+        ops.DenseGradient().perform(None,
+                                    [numbers(2, 21), numbers(21, 33), numbers(33), numbers(2, 32), numbers(2, 32)],
                                     [[None], [None], [None]])
 
 

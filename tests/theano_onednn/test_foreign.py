@@ -19,7 +19,7 @@ LASAGNE, NOLEARN = ("Lasagne-0.1", "lasagne/tests"), ("nolearn-0.6.0", "nolearn/
 KNOWN = {  # the beginning of a test's name: why it fails today
     "TestBatchIterator.test_simple_x_and_y": "it gives a generator to np.vstack, which NumPy 1.24 and later refuse",
     "TestBatchIterator.test_X_is_dict": "the same",
-    "TestConv2DDNNLayer.test_import_without_gpu_or_cudnn_raises": "theano.sandbox.cuda's tests ask for the package nose",
+    "TestConv2DDNNLayer.test_import_without_gpu_or_cudnn_raises": "theano.sandbox.cuda's tests need the package nose",
     "TestGetOutput_MergeLayer.": "its fixture's Mock(spec=layer) reads every property, an abstract one too",
     "TestGetOutputShape_MergeLayer.": "its fixture's Mock(spec=layer) reads every property, an abstract one too",
     "TestInitializeLayers.": "nolearn 0.6.1 answers with a list of output layers",

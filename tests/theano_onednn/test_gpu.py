@@ -31,7 +31,8 @@ ROOT = Path(__file__).resolve().parents[2]
 FACES = 12
 FIND = """
 import pygpu.gpuarray as ga
-found = ["opencl%d:%d" % (p, d) for p in range(ga.count_platforms("opencl")) for d in range(ga.count_devices("opencl", p))]
+found = ["opencl%d:%d" % (p, d) for p in range(ga.count_platforms("opencl"))
+         for d in range(ga.count_devices("opencl", p))]
 print(found[0] if found else "")
 """
 
@@ -81,7 +82,8 @@ def specialist(folder):
     faces = np.load(folder.parent / "faces.npz")
     images, keypoints = faces["X"][:, 0], load.unscale(faces["y"])
     found = load.Faces(images, keypoints, None, {"file": "drawn faces", "drawn": True, "rows": FACES})
-    args = argparse.Namespace(models=folder, epochs=2, seed=1, augment=True, tuned=True, heatmaps=False, preprocess="plain",
+    args = argparse.Namespace(models=folder, epochs=2, seed=1, augment=True, tuned=True, heatmaps=False,
+                              preprocess="plain",
                               rows=None, precision="float32")
     task = net5.task("M", 2, np.full(keypoints.shape, load.HALF, np.float32), found, images, args)
     with mock.patch.object(net5.Tuned, "learning_rate", 0.01):  # a dozen faces want small steps

@@ -132,7 +132,8 @@ def test_a_net_is_pickled_whatever_ops_it_runs_on():
 
 @ours_only
 def test_a_function_with_our_ops_is_refused_where_they_do_not_run(monkeypatch):
-    function = theano.function([], substitute.get_output(layers.DenseLayer(layers.InputLayer((None, 4)), 3), numbers(2, 4)))
+    layer = layers.DenseLayer(layers.InputLayer((None, 4)), 3)
+    function = theano.function([], substitute.get_output(layer, numbers(2, 4)))
     data = pickle.dumps(function)
     np.testing.assert_array_equal(pickle.loads(data)(), function())
     monkeypatch.setattr(native, "LIBRARY", None)
@@ -165,7 +166,8 @@ def test_other_precisions_are_refused():
 
 
 def test_describe_is_one_line():
-    assert "\n" not in theano_onednn.describe() and theano_onednn.describe().startswith("Theano 1.0.5 on cpu, float32, ")
+    line = theano_onednn.describe()
+    assert "\n" not in line and line.startswith("Theano 1.0.5 on cpu, float32, ")
 
 
 def test_threads_that_call_one_function_get_an_answer_each():

@@ -61,7 +61,8 @@ def test_training_is_theanos(shape, kind):
         close(found, wanted)
 
 
-@pytest.mark.parametrize("kind", [dict(), dict(pool=None), dict(nonlinearity=tanh, b=lasagne.init.Normal(), pool=None)], ids=str)
+@pytest.mark.parametrize("kind", [dict(), dict(pool=None),
+                                  dict(nonlinearity=tanh, b=lasagne.init.Normal(), pool=None)], ids=str)
 def test_prediction_is_theanos_and_has_no_normalisation_left(kind):
     last = net(2, 16, 8, 8, 24, **kind)
     ours, theanos = (function(last, get_output, deterministic=True)
@@ -73,7 +74,8 @@ def test_prediction_is_theanos_and_has_no_normalisation_left(kind):
 
 @pytest.mark.parametrize("kind, expected", [
     (dict(), {"pool": True, "activation": 0}), (dict(nonlinearity=tanh), {"pool": False, "activation": "tanh"}),
-    (dict(nonlinearity=softplus), {"pool": False, "activation": 1}), (dict(pool=3), {"pool": False, "activation": 0})], ids=str)
+    (dict(nonlinearity=softplus), {"pool": False, "activation": 1}), (dict(pool=3), {"pool": False, "activation": 0})],
+    ids=str)
 def test_what_follows_joins_where_it_can(kind, expected):
     nodes = function(net(*SHAPES[0], **kind), substitute.get_output).maker.fgraph.toposort()
     for kind in (ops.BatchNormTrain, ops.BatchNormTrainGradient):

@@ -117,7 +117,8 @@ def test_in_bfloat16_the_factors_are_rounded_to_nearest_and_the_sums_are_exact(r
     function = theano.function([*inputs, gradient], [y, *T.grad(None, inputs[:2], known_grads={y: gradient})])
     found = function(x, weights, np.zeros(units, np.float32), gy)
     a, b, g = map(to_bfloat16, (x, weights, gy))
-    for ours, exact, sums in zip(found, (a @ b, g @ b.T, a.T @ g), (abs(a) @ abs(b), abs(g) @ abs(b.T), abs(a.T) @ abs(g))):
+    for ours, exact, sums in zip(found, (a @ b, g @ b.T, a.T @ g),
+                                 (abs(a) @ abs(b), abs(g) @ abs(b.T), abs(a.T) @ abs(g))):
         assert (abs(ours - exact) <= 1e-5 * sums + 1e-30).all()
 
 

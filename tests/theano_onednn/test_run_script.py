@@ -120,8 +120,8 @@ for deterministic in (False, True):
 """))
     assert done.returncode == 0, done.stderr
     assert done.stderr.splitlines()[1:] == [
-        "theano_onednn: layers on oneDNN: pool, norm, upscale, blur, dense; Theano's own: scale (no kernel for a Scale), "
-        "flat norm (no kernel for a BatchNormLayer)"]
+        "theano_onednn: layers on oneDNN: pool, norm, upscale, blur, dense; Theano's own: scale (no kernel for a "
+        "Scale), flat norm (no kernel for a BatchNormLayer)"]
 
 
 def test_layers_for_gpus_of_2015_compute_on_this_machine(script):

@@ -41,7 +41,8 @@ assert len(seen) > 20, len(seen)
 """
 
 
-@pytest.mark.skipif(theano_onednn.start.reason is not None, reason="our Ops do not run here: %s" % theano_onednn.start.reason)
+@pytest.mark.skipif(theano_onednn.start.reason is not None,
+                    reason="our Ops do not run here: %s" % theano_onednn.start.reason)
 @pytest.mark.parametrize("most", ["DEFAULT", "AVX2"])  # each instruction set has kernels of its own
 @pytest.mark.parametrize("threads", ["1", "2"])
 def test_signals_change_no_product(most, threads):
@@ -81,8 +82,10 @@ assert os.waitpid(child, 0)[1] == 0
 """
 
 
-@pytest.mark.skipif(theano_onednn.start.reason is not None, reason="our Ops do not run here: %s" % theano_onednn.start.reason)
+@pytest.mark.skipif(theano_onednn.start.reason is not None,
+                    reason="our Ops do not run here: %s" % theano_onednn.start.reason)
 def test_a_forked_child_its_own_child_and_the_parent_multiply():
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", FORK], text=True, capture_output=True, cwd=ROOT, timeout=100,
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", FORK], text=True, capture_output=True, cwd=ROOT,
+                          timeout=100,
                           env={**os.environ, "OMP_NUM_THREADS": "2"})
     assert (done.returncode, done.stderr) == (0, "")

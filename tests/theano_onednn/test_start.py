@@ -43,7 +43,8 @@ def test_onednn_can_be_switched_off():
                    "try: b.set_precision('bfloat16')\nexcept b.Problem as p: print(p)", FKP_ONEDNN="0")
     assert found.returncode == 0 and not found.stderr
     assert found.stdout.splitlines()[0].endswith("float32, Theano's own Ops: FKP_ONEDNN=0 float32")
-    assert found.stdout.splitlines()[1].startswith("bfloat16 needs oneDNN, and Theano's own Ops run here (FKP_ONEDNN=0)")
+    second = found.stdout.splitlines()[1]
+    assert second.startswith("bfloat16 needs oneDNN, and Theano's own Ops run here (FKP_ONEDNN=0)")
 
 
 def test_other_values_of_the_switch_are_refused(tmp_path):
@@ -107,7 +108,8 @@ importlib.util.find_spec = lambda name, package=None: None if name in %r else fi
 
 
 @pytest.mark.parametrize(("missing", "named"), [
-    (["theano"], "Theano"), (["numpy", "scipy", "sklearn", "theano", "lasagne", "nolearn"], "NumPy, SciPy, scikit-learn, "),
+    (["theano"], "Theano"),
+    (["numpy", "scipy", "sklearn", "theano", "lasagne", "nolearn"], "NumPy, SciPy, scikit-learn, "),
 ])
 def test_a_python_without_the_packages_is_told_what_to_type(tmp_path, missing, named):
     found = script(tmp_path, NO_PACKAGES % (missing, missing))
@@ -116,7 +118,8 @@ def test_a_python_without_the_packages_is_told_what_to_type(tmp_path, missing, n
 
 
 @pytest.mark.parametrize(("prefix", "venv", "said"), [
-    ("base", False, "install them with python3 -m venv .venv && .venv/bin/pip install -r requirements.txt, and start .venv"),
+    ("base", False,
+     "install them with python3 -m venv .venv && .venv/bin/pip install -r requirements.txt, and start .venv"),
     ("own", False, "install them with %s -m pip install -r requirements.txt" % sys.executable),
     ("base", True, "start .venv/bin/python, which has"),
 ])
@@ -135,14 +138,16 @@ def test_the_way_to_the_packages_depends_on_where_one_is(tmp_path, monkeypatch, 
 
 def test_installed_alone_the_package_names_itself(tmp_path, monkeypatch):
     monkeypatch.setattr(checks, "HERE", str(tmp_path))
-    assert checks.how_to_install() == "install them with %s -m pip install --force-reinstall theano_onednn" % sys.executable
+    command = "%s -m pip install --force-reinstall theano_onednn" % sys.executable
+    assert checks.how_to_install() == "install them with " + command
 
 
 def test_packages_that_do_not_go_together_get_one_line(tmp_path):
     """SciPy made for NumPy 1 where NumPy 2 has been installed: a page of NumPy's on stderr, then an ImportError."""
     (tmp_path / "scipy").mkdir()
-    (tmp_path / "scipy" / "__init__.py").write_text("import sys\nsys.stderr.write('A module that was compiled ...\\n')\n"
-                                                    "raise ImportError('multiarray failed to import\\n(auto-generated)')\n")
+    (tmp_path / "scipy" / "__init__.py").write_text(
+        "import sys\nsys.stderr.write('A module that was compiled ...\\n')\n"
+        "raise ImportError('multiarray failed to import\\n(auto-generated)')\n")
     found = script(tmp_path)
     assert_one_line(found, "NumPy ")
     assert "do not work together (multiarray failed to import); install them with " in found.stderr

@@ -30,7 +30,8 @@ def test_distributions_are_known_by_what_they_are_like(release, text, family):
     assert system.family() == family
 
 
-@pytest.mark.parametrize(("name", "family"), [("Darwin", "macos"), ("Windows", "windows"), ("MINGW64_NT-10.0", "windows")])
+@pytest.mark.parametrize(("name", "family"),
+                         [("Darwin", "macos"), ("Windows", "windows"), ("MINGW64_NT-10.0", "windows")])
 def test_other_systems(monkeypatch, name, family):
     monkeypatch.setattr(platform, "system", lambda: name)
     assert system.family() == family
@@ -64,7 +65,8 @@ def test_the_processor_is_told_where_proc_is_not(monkeypatch):
 
 
 @pytest.mark.parametrize(("told", "line"), [
-    ({"machine": "aarch64"}, "this is Linux aarch64"), ({"system": "Darwin", "machine": "arm64"}, "this is Darwin arm64"),
+    ({"machine": "aarch64"}, "this is Linux aarch64"),
+    ({"system": "Darwin", "machine": "arm64"}, "this is Darwin arm64"),
     ({"family": "alpine"}, "for glibc, this Linux has musl"),
 ])
 def test_where_there_is_no_wheel_nobody_is_told_to_install_it(monkeypatch, tmp_path, told, line):

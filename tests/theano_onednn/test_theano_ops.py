@@ -165,7 +165,8 @@ def test_recurrent_layers_learn(kind):
 
 LAYERS = {
     "an average pool": lambda net: layers.Pool2DLayer(net, 2, mode="average_inc_pad"),
-    "a padded convolution": lambda net: layers.Conv2DLayer(net, 2, 3, pad="same", nonlinearity=lasagne.nonlinearities.tanh),
+    "a padded convolution": lambda net: layers.Conv2DLayer(net, 2, 3, pad="same",
+                                                           nonlinearity=lasagne.nonlinearities.tanh),
     "one dimension": lambda net: layers.Conv1DLayer(layers.ReshapeLayer(net, ([0], 2, 36)), 3, 4),
     "maxout": lambda net: layers.FeaturePoolLayer(net, 2),
     "normalised responses": lambda net: layers.LocalResponseNormalization2DLayer(net),

@@ -80,7 +80,8 @@ os.replace = killing
     options = ["--epochs", "6", "--data", str(folder), "--models"]
     ends = [subprocess.run([sys.executable, "-c", code, *options, str(tmp_path / target), *resume], cwd=ROOT,
                            capture_output=True, timeout=300).returncode
-            for target, code, *resume in (("whole", DRIVER), ("killed", killer + DRIVER), ("killed", DRIVER, "--force"))]
+            for target, code, *resume in (("whole", DRIVER), ("killed", killer + DRIVER),
+                                          ("killed", DRIVER, "--force"))]
     assert ends == [0, -9, 0]
     assert_same_run(tmp_path / "whole" / "net2.npz", tmp_path / "killed" / "net2.npz")
     assert not list((tmp_path / "killed").glob("*.tmp"))

@@ -82,5 +82,6 @@ def test_a_training_crop_shows_what_its_labels_mark(augment):
     (crops, targets), = net5.CropBatchIterator(60, 38, errors, seed=1, augment=augment)(images, y)
     weights = np.where(crops[:, 0] > 0.3 * crops.max(axis=(1, 2, 3), keepdims=True)[:, 0], crops[:, 0], 0)
     middle = np.arange(38) + 0.5
-    at = np.stack([(weights.sum(1) * middle).sum(1), (weights.sum(2) * middle).sum(1)], 1) / weights.sum((1, 2))[:, None]
+    at = np.stack([(weights.sum(1) * middle).sum(1), (weights.sum(2) * middle).sum(1)],
+                  1) / weights.sum((1, 2))[:, None]
     np.testing.assert_allclose((at - 19) / 19, targets[:, :2], atol=0.5 / 19)

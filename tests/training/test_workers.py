@@ -1,4 +1,4 @@
-"""Specialists that train side by side: the same models, whatever the number of workers, and whatever becomes of them."""
+"""Specialists that train side by side: the same models, whatever the number of workers and what becomes of them."""
 import argparse
 import os
 import signal
@@ -29,7 +29,8 @@ def new_workers():
 
 def arguments(folder, epochs, **options):
     """What net5.py's command line would give."""
-    return argparse.Namespace(**{**dict(models=folder, epochs=epochs, seed=1, augment=False, tuned=False, heatmaps=False,
+    return argparse.Namespace(**{**dict(models=folder, epochs=epochs, seed=1, augment=False, tuned=False,
+                                        heatmaps=False,
                                         preprocess="plain", rows=None, precision="float32", jobs=2, scheduler=None,
                                         resume=False, force=False), **options})
 

@@ -1,4 +1,4 @@
-"""nolearn's NeuralNet with scikit-learn 0.22 and later: they read every parameter by name, and compare a clone's by `is`.
+"""nolearn's NeuralNet with scikit-learn 0.22 and later: they read parameters by name, and compare a clone's by `is`.
 
 The functions at the end are what a clone and an unpickled net are made by.
 """

@@ -79,7 +79,7 @@ class Cast:
 ATTRIBUTES = [
     # Dropped by Python 3.10; nolearn.lasagne.base.
     Attribute("collections", "Iterable", collections.abc.Iterable),
-    # Dropped by NumPy 1.24; theano.scalar.basic and theano.tensor.basic (where its absence changes the outcome silently).
+    # Dropped by NumPy 1.24; theano.scalar.basic and theano.tensor.basic (its absence changes the outcome silently).
     Attribute("numpy", "complex", complex),
     # Dropped by NumPy 1.24, back since 2.0; theano.scalar.basic casts with it.
     Attribute("numpy", "bool", bool),

@@ -29,7 +29,7 @@ class Quoted(str):
 
 
 def quoted_paths(blas):
-    """Theano cuts blas.ldflags at every space, and the linker its option at commas; folders have both in their names."""
+    """Theano cuts blas.ldflags at every space, and the linker its option at commas; folders' names have both."""
     plain = blas._ldflags
 
     def _ldflags(ldflags_str, **kinds):

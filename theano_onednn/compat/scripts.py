@@ -85,7 +85,8 @@ class _Ix:
 
     def _labels(self, key):
         parts = zip(key if isinstance(key, tuple) else (key,), self.table.axes)
-        return tuple(axis[part] if _numbered(part) and axis.inferred_type != "integer" else part for part, axis in parts)
+        return tuple(axis[part] if _numbered(part) and axis.inferred_type != "integer" else part
+                     for part, axis in parts)
 
 
 def _numbered(part):

@@ -11,6 +11,7 @@ from .normalise import BatchNormTrain, BatchNormTrainGradient
 from .pool import Pool, PoolGradient, Upscale
 from .stage import Stage, StageGradient
 
-OURS = (BatchNormTrain, BatchNormTrainGradient, Convolution, ConvolutionGradient, ConvolutionInputs, ConvolutionWeights, Dense, DenseGradient, Nesterov, Pool,
+OURS = (BatchNormTrain, BatchNormTrainGradient, Convolution, ConvolutionGradient, ConvolutionInputs,
+        ConvolutionWeights, Dense, DenseGradient, Nesterov, Pool,
         PoolGradient, Stage, StageGradient, Upscale)
 __all__ = ["LINEAR", "OURS", "RECTIFIER", "Geometry", *(op.__name__ for op in OURS)]

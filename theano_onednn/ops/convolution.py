@@ -47,8 +47,9 @@ class Geometry(namedtuple("Geometry", "border_mode stride dilation flip")):
 
     def output(self, image, kernel):
         """Rows and columns of the output; numbers or symbols."""
-        return tuple((size + sum(pad) - (points - 1) * dilation - 1) // stride + 1 for size, points, pad, stride, dilation
-                     in zip(image, kernel, self.pads(kernel), self.stride, self.dilation))
+        return tuple((size + sum(pad) - (points - 1) * dilation - 1) // stride + 1
+                     for size, points, pad, stride, dilation in zip(
+                         image, kernel, self.pads(kernel), self.stride, self.dilation))
 
     def expression(self, x, weights):
         """Theano's own convolution."""
@@ -123,7 +124,8 @@ class Convolution(ByTheano, Convolved):
         if bias and bias[0].shape != shape[1:2]:
             raise ValueError("a bias of shape %s does not fit a kernel of shape %s" % (bias[0].shape, weights.shape))
         y = (channels_last_room if self.channels_last else room)(outputs[0], shape)
-        s.x_strides, s.x, s.weights, s.bias = elements(x), address(x), address(weights), bias and address(bias[0]) or None
+        s.x_strides, s.x, s.weights = elements(x), address(x), address(weights)
+        s.bias = address(bias[0]) if bias else None
         s.channels_last, s.y = self.channels_last, address(y)
         call("fkp_convolution_forward", s, x, weights)
 
@@ -157,7 +159,8 @@ class ConvolutionGradient(GradientByTheano, Convolved):
         if y.shape != shape:
             raise ValueError("the output's shape is %s, not %s" % (y.shape, shape))
         set_outputs(s, outputs, [x.shape, weights.shape, weights.shape[:1]], wanted)
-        s.x_strides, s.x, s.weights, s.y_strides, s.y = elements(x), address(x), address(weights), elements(y), address(y)
+        s.x_strides, s.x, s.weights = elements(x), address(x), address(weights)
+        s.y_strides, s.y = elements(y), address(y)
         call("fkp_convolution_backward", s, x, weights, gy)
 
     def in_theano(self, inputs):
