@@ -96,7 +96,8 @@ class Twin:
         """Trains on the last four fifths of the rows, validates on the first; returns both mean losses."""
         valid = len(X) // 5
         self.model.train()
-        train = [self.train_batch(*self.augmented(*batch)) for batch in batches(X[valid:], y[valid:], MAPS_BATCH if self.net == "maps" else BATCH)]
+        train = [self.train_batch(*self.augmented(*batch))
+                 for batch in batches(X[valid:], y[valid:], MAPS_BATCH if self.net == "maps" else BATCH)]
         self.model.eval()
         with torch.inference_mode():
             found = [self.valid_batch(*self.plain(*batch)) for batch in batches(X[:valid], y[:valid])]

@@ -44,7 +44,8 @@ def check():
             raise Failed("what it built gives a wrong answer")
     except OSError as error:
         raise NotReady("compiled code in %s cannot be loaded (%s); where that file system forbids programs (noexec), "
-                       "name another folder with %s" % (folder, _reason(error, target), settings.folder_option())) from None
+                       "name another folder with %s" % (
+                           folder, _reason(error, target), settings.folder_option())) from None
     except Failed as error:
         raise NotReady("the C++ compiler %s does not work (%s), and Theano needs one: %s, or another one with "
                        "THEANO_FLAGS=cxx=COMPILER" % (found, error, _cure(str(error)))) from None

@@ -122,10 +122,12 @@ def given():
              ("theano.sandbox.cuda.type", "CudaNdarray_unpickler"): on_the_cpu,
              ("theano.gpuarray.type", "GpuArray_unpickler"): on_the_cpu,
              ("numpy", "dtype"): Dtype, ("numpy", "ndarray"): Array, ("numpy.random", "__RandomState_ctor"): Inert,
-             ("numpy.random._pickle", "__randomstate_ctor"): Inert, ("numpy.random._pickle", "__bit_generator_ctor"): Inert}
+             ("numpy.random._pickle", "__randomstate_ctor"): Inert,
+             ("numpy.random._pickle", "__bit_generator_ctor"): Inert}
     for module in ("__builtin__", "builtins"):
         found[module, "bytes"] = no_bytes
-        found.update({(module, kind.__name__): kind for kind in (set, frozenset, slice, complex, object, tuple, list, dict)})
+        found.update({(module, kind.__name__): kind
+                      for kind in (set, frozenset, slice, complex, object, tuple, list, dict)})
     for core in ("numpy.core", "numpy._core"):
         found[core + ".multiarray", "_reconstruct"] = Array
         found[core + ".multiarray", "scalar"] = scalar

@@ -9,7 +9,8 @@ from lasagne import nonlinearities as nl
 
 from theano_onednn.layers import BatchNormLayer, UpscaleLayer
 
-NONLINEARITIES = [nl.rectify, nl.tanh, nl.sigmoid, nl.very_leaky_rectify, None, T.nnet.elu, lambda x: x / (1 + T.sqr(x))]
+NONLINEARITIES = [nl.rectify, nl.tanh, nl.sigmoid, nl.very_leaky_rectify, None, T.nnet.elu,
+                  lambda x: x / (1 + T.sqr(x))]
 PADS = [0, 1, "same", "full", (2, 1)]
 POOLS = ["max", "average_inc_pad", "average_exc_pad"]
 

@@ -71,14 +71,16 @@ def test_a_compiler_that_is_there_but_fails(program, tmp_path):
 def tools():
     """Every module of fkp/, theano_onednn/ and bench/ that a user runs, as Python's arguments."""
     for path in sorted([*ROOT.glob("fkp/**/*.py"), *ROOT.glob("theano_onednn/**/*.py"), *ROOT.glob("bench/*.py")]):
-        if path.stem in ("torch_twins", "any_nets") or 'if __name__ == "__main__"' not in path.read_text(encoding="utf-8"):
+        is_run = 'if __name__ == "__main__"' in path.read_text(encoding="utf-8")
+        if path.stem in ("torch_twins", "any_nets") or not is_run:
             continue
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts).replace(".__main__", "")
         yield [str(path)] if module.startswith("bench") else ["-m", module]
 
 
 @pytest.mark.parametrize("environment", [{"OMP_NUM_THREADS": "x"}, {"THEANO_FLAGS": "floatX=float99"},
-                                         {"XDG_CACHE_HOME": "/proc/here", "THEANO_FLAGS": ""}], ids=lambda e: next(iter(e)))
+                                         {"XDG_CACHE_HOME": "/proc/here", "THEANO_FLAGS": ""}],
+                                         ids=lambda e: next(iter(e)))
 @pytest.mark.parametrize("tool", tools(), ids=lambda tool: tool[-1].replace(str(ROOT), ""))
 def test_a_tool_that_cannot_start_says_so_in_one_line(tool, environment):
     found = script(*tool, "--help", **environment)

@@ -56,7 +56,8 @@ def test_a_process_that_has_not_plotted_needs_no_window(monkeypatch):
 def test_the_words_of_a_kernels_own_command_line_are_not_read(arguments, monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "argv", ["ipykernel_launcher.py", "-f", "kernel.json"])
     monkeypatch.setattr(net2, "EPOCHS", 1)
-    monkeypatch.setattr(cli, "OPTIONS", {**cli.OPTIONS, "models": (["--models"], {"type": cli.folder, "default": tmp_path}),
+    monkeypatch.setattr(cli, "OPTIONS",
+                        {**cli.OPTIONS, "models": (["--models"], {"type": cli.folder, "default": tmp_path}),
                                          "rows": (["--rows"], {"type": cli.count, "default": 60})})
     net2.main(arguments)
     assert (tmp_path / "net2.npz").is_file()

@@ -60,7 +60,8 @@ PARAMS = """
 from lasagne.layers import DenseLayer, InputLayer
 from nolearn.lasagne import NeuralNet
 net = NeuralNet(layers=[("input", InputLayer), ("hidden", DenseLayer), ("output", DenseLayer)], input_shape=(None, 4),
-                hidden_num_units=3, output_num_units=2, output_nonlinearity=None, regression=True, update_learning_rate=0.1)
+                hidden_num_units=3, output_num_units=2, output_nonlinearity=None, regression=True,
+                update_learning_rate=0.1)
 net.load_params_from(files + "/params-2.pkl")
 close(net.predict(expected["X"]), expected["predicted"])
 """
@@ -108,7 +109,8 @@ def whole(name):
     return zlib.decompress((FILES / (name + ".pkl.z")).read_bytes())
 
 
-@pytest.mark.parametrize("script", [READS, PARAMS, FUNCTIONS], ids=["pickle and np.load", "load_params_from", "functions"])
+@pytest.mark.parametrize("script", [READS, PARAMS, FUNCTIONS],
+                         ids=["pickle and np.load", "load_params_from", "functions"])
 def test_pickles_open(tmp_path, script):
     run(tmp_path, script)
 

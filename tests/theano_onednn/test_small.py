@@ -174,7 +174,8 @@ FORMULAS = {
     "comparisons": T.eq(a, b) + T.neq(a, b) + (a <= b) + (a < b), "extremes": T.maximum(a, b) - T.minimum(a, b),
     "truths": T.and_(a > 0, T.invert(T.isnan(b))), "signs": T.sgn(a), "rounded": T.floor(a) + T.ceil(b),
     "whole numbers": whole * 2 - whole, "a whole and a real one": T.cast(whole, "float32") * a,
-    "roots of whole ones": T.sqrt(T.cast(abs(whole), "float32")), "cast": T.cast(T.clip(T.switch(T.isnan(a), 0, a), -3, 3), "int8"),
+    "roots of whole ones": T.sqrt(T.cast(abs(whole), "float32")),
+    "cast": T.cast(T.clip(T.switch(T.isnan(a), 0, a), -3, 3), "int8"),
     "64 bits": a.astype("float64") + b, "constants": (a + 1) * 0.5,
 }
 

@@ -69,7 +69,8 @@ def test_what_python_2_wrote(name, names):
 
 
 NUMBERS = [np.arange(6, dtype="float32").reshape(2, 3), np.asfortranarray(np.arange(6.0).reshape(2, 3)), np.int8(3),
-           np.empty((0, 2), "int64"), np.array([True, False]), np.array(2 + 1j), np.array(["ab", "é"]), np.array([b"ab"]),
+           np.empty((0, 2), "int64"), np.array([True, False]), np.array(2 + 1j), np.array(["ab", "é"]),
+           np.array([b"ab"]),
            np.arange(3, dtype=">i4"), np.arange(20.0)[::2]]
 
 
@@ -104,7 +105,8 @@ def test_the_archive_opens_without_pickle(tmp_path, capsys):
 
 def test_names_are_files_names_and_differ(taken, tmp_path):
     x = np.ones(1)
-    found = taken(pickle.dumps({"../a": x, "file": x, "a.b": x, "a": {"b": x}, b"b": x, "\x1b[2J\n": x, (1, 2): x, "": x}))
+    found = taken(pickle.dumps({"../a": x, "file": x, "a.b": x, "a": {"b": x}, b"b": x, "\x1b[2J\n": x, (1, 2): x,
+                                "": x}))
     assert list(found) == [".._a", "file", "a.b", "a.b (2)", "b", "_[2J_", "key", "arr_0"]
     weights.write(tmp_path / "new.npz", found)
     with np.load(tmp_path / "new.npz", allow_pickle=False) as archive:
@@ -177,7 +179,8 @@ def test_a_script_runs_nothing_in_a_whole_net_either(taken):
         taken(net.replace(b"c__main__\nAdjustVariable\n", b"cposix\nsystem\n"))
 
 
-@pytest.mark.parametrize("name", ["classifier-2.pkl.z", "regressor-0.pkl.z", "objects.npy", "expected.npz", "params-2.pkl"])
+@pytest.mark.parametrize("name",
+                         ["classifier-2.pkl.z", "regressor-0.pkl.z", "objects.npy", "expected.npz", "params-2.pkl"])
 def test_what_ends_too_soon_or_is_damaged_is_refused(taken, name):
     data = (FILES / name).read_bytes()
     data = zlib.decompress(data) if name.endswith(".z") else data
@@ -219,7 +222,8 @@ def test_an_unpickler_in_python_takes_no_memory_by_number():
     ([FILES / "make.py", "new.npz"], 2, "", "make.py: it is no pickle, or a damaged one"),
 ])
 def test_the_command(tmp_path, arguments, code, out, err):
-    done = subprocess.run([sys.executable, "-m", "theano_onednn.weights", *map(str, arguments)], cwd=tmp_path, text=True,
+    done = subprocess.run([sys.executable, "-m", "theano_onednn.weights", *map(str, arguments)], cwd=tmp_path,
+                          text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(os.environ, PYTHONPATH=str(ROOT)))
     assert done.returncode == code and out in done.stdout and err in done.stderr
     assert len(done.stderr.splitlines()) == bool(err) and not os.listdir(tmp_path)

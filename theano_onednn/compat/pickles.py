@@ -17,7 +17,7 @@ FUNCTION, MAKER = "_constructor_Function", "_constructor_FunctionMaker"  # of th
 
 
 class Unpickler(pickle.Unpickler):
-    """Python's own, with text of Python 2 in Latin-1; compiled functions of Theano are compiled when they are called."""
+    """Python's own, with text of Python 2 in Latin-1; functions of Theano are compiled when they are called."""
 
     def __init__(self, file, *, encoding="latin1", **options):
         super().__init__(file, encoding="latin1" if encoding == "ASCII" else encoding, **options)
@@ -36,7 +36,7 @@ class Unpickler(pickle.Unpickler):
 
 
 class Later:
-    """A compiled function: its Ops may be gone, or be others, in this Theano.  Called, it compiles what it was made of."""
+    """A compiled function: its Ops may be gone, or others, in this Theano.  Called, it compiles what it was made of."""
 
     def __init__(self, maker, *arguments):
         self.maker, self.arguments = maker, arguments
@@ -102,7 +102,7 @@ def loads(data, **options):
 
 
 def restore():
-    """Put them in the place of pickle's and of cPickle's; let np.load open arrays of objects, as it did until 1.16.3."""
+    """Put them in the place of pickle's and of cPickle's; let np.load open arrays of objects, as until 1.16.3."""
     pickle.Unpickler, pickle.load, pickle.loads = Unpickler, load, loads
     sys.modules["cPickle"] = pickle  # Python 2's, which no syntax tells
     np.load = functools.wraps(np.load)(functools.partial(np.load, allow_pickle=True, encoding="latin1"))

@@ -1,5 +1,6 @@
 # -*- coding: utf-8 -*-
-"""Made the pickles beside it: Python 2.7.18, NumPy 1.16.6, Theano 0.8.2, Lasagne 0.1, nolearn 0.6.0, scikit-learn 0.17.1.
+"""Made the pickles beside it: Python 2.7.18, NumPy 1.16.6, Theano 0.8.2, Lasagne 0.1, nolearn 0.6.0,
+scikit-learn 0.17.1.
 
     THEANO_FLAGS=floatX=float32,cxx=,traceback.limit=0 python2.7 make.py
 
