@@ -44,7 +44,8 @@ def test_a_division_that_a_converter_left_is_named(script, text, line):
 
 
 def test_a_layer_of_half_the_units_is_named_where_the_script_asks_for_it(script):
-    path = script("from lasagne.layers import DenseLayer, InputLayer\nunits = 7\nDenseLayer(InputLayer((None, 2)), units / 2)\n")
+    path = script("from lasagne.layers import DenseLayer, InputLayer\nunits = 7\n"
+                  "DenseLayer(InputLayer((None, 2)), units / 2)\n")
     assert said(path).endswith("%s, line 3: DenseLayer(InputLayer((None, 2)), units / 2)" % path)
 
 
@@ -55,7 +56,8 @@ def test_every_division_of_a_value_is_named_up_to_three(script):
 
 
 @pytest.mark.parametrize("text", [
-    "'a' / 2\n", "x = 1 / 2\nint('a')\n", "x = 5 / 2\nraise ValueError('no integer')\n", "import json\njson.dumps(1j)\n",
+    "'a' / 2\n", "x = 1 / 2\nint('a')\n", "x = 5 / 2\nraise ValueError('no integer')\n",
+    "import json\njson.dumps(1j)\n",
     "x = 1 / 2\nx['a']\n", "x = 1 / 2\nx()\n", "range(2.5)\n", "1 / 0\n", "raise KeyError('int')\n",
 ])
 def test_other_errors_are_left_alone(script, text):
