@@ -1,6 +1,6 @@
 """Net 2: net 1, and half of each batch is mirrored.
 
-    python net2.py                 # 1,000 epochs: a minute
+    python net2.py                 # 1,000 epochs: a minute on 2 cores
 
 A mirrored face is a face: its picture is reversed, its x coordinates change
 sign, and left and right labels swap.  This doubles what the net can learn

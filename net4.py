@@ -1,6 +1,6 @@
 """Net 4: net 3 with dropout, mirrored faces and scheduled learning rate and momentum.
 
-    python net4.py                 # up to 3,000 epochs: an hour and a half
+    python net4.py                 # up to 3,000 epochs: 2 hours on 2 cores
     python net4.py --all-rows      # the incomplete rows as well
     python net4.py --augment       # heads turned, tilted, scaled, moved, relit
     python net4.py --tuned         # settings that learn faster

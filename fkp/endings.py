@@ -7,6 +7,7 @@ import errno
 import os
 import signal
 import sys
+from pathlib import Path
 
 from . import ROOT, Problem
 
@@ -100,10 +101,11 @@ def watch():
 
 def _runs_here():
     """Is the program that runs a script here, or a tool in fkp/ or bench/?  Tests and notebooks are not."""
-    program = getattr(sys.modules["__main__"], "__file__", None)
-    folder = os.path.dirname(os.path.realpath(program)) if program else None
-    return folder == str(ROOT) or bool(folder) and folder.startswith(tuple(
-        os.path.join(str(ROOT), tools) for tools in ("fkp", "bench")))
+    started = getattr(sys.modules["__main__"], "__file__", None)
+    if not started:
+        return False
+    folder = Path(started).resolve().parent
+    return folder == ROOT or any(ROOT / tools in (folder, *folder.parents) for tools in ("fkp", "bench"))
 
 
 def _end(kind, error, traceback):

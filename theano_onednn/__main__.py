@@ -34,6 +34,7 @@ def say_what_runs():
     """From the first function that is compiled on, whenever there is something new to say."""
     import theano
     function, said, ops = theano.function, [""], Counter()
+    census.begin()
 
     def tell():
         line = census.line()

@@ -88,6 +88,26 @@ def test_one_line_says_which_layers_are_on_onednn_and_why_others_are_not(script)
         "Lasagne's)"]
 
 
+SESSION = """
+import sys
+import theano_onednn
+from lasagne.layers import DenseLayer, InputLayer, get_output
+mine = DenseLayer(InputLayer((None, 9)), 3, name="of the session")
+get_output(mine)
+from theano_onednn import __main__
+__main__.main(sys.argv[1:])
+"""
+
+
+@pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run")
+def test_in_a_session_only_the_scripts_layers_are_named(script):
+    path = script(NET)
+    path.with_name("beside.py").write_text("import numpy\nnumbers = numpy.ones((2, 1, 8, 8), 'float32')")
+    done = subprocess.run([sys.executable, "-c", SESSION, str(path)], cwd=ROOT, text=True, capture_output=True)
+    assert done.returncode == 0 and "layers on oneDNN: " in done.stderr, done.stderr
+    assert "of the session" not in done.stderr
+
+
 @pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run")
 def test_a_layer_counts_by_what_it_builds_whatever_its_class(script):
     """Behind a pool batch normalisation is ours in training alone; what multiplies nothing counts where it is ours."""

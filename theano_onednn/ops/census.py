@@ -12,6 +12,11 @@ _reasons = weakref.WeakKeyDictionary()   # {layer: None, or why it is Theano's o
 KNOWN = (Conv1DLayer, Conv2DLayer, DenseLayer, MaxPool1DLayer, MaxPool2DLayer, Pool2DLayer)
 
 
+def begin():
+    """Forget what was built before: in a notebook a script is not the first."""
+    _reasons.clear()
+
+
 def taken(members):
     """Note that these layers are one of our Ops."""
     _reasons.update((layer, None) for layer in members)
