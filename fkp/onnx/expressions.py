@@ -31,7 +31,9 @@ class Expressions:
     """What stands for Theano variables in a graph: tensors, or values where no input has a say in them.
 
     known: {variable: the tensor's name}.  shapes: {variable: its sizes, None
-    where free}.  values: {variable: array} or None for one not asked for yet.
+    where free, () where it is not known}.  values: {variable: array}, or None
+    for one not asked for yet.  sizes: those of them that come from a shape.
+    moving: variables in which an input has a say.
     """
 
     def __init__(self, graph):
@@ -39,9 +41,9 @@ class Expressions:
         self.known, self.shapes, self.sizes, self.values, self.moving = {}, {}, {}, {}, set()
 
     def know(self, variable, tensor, shape=()):
-        """`tensor` stands for `variable`, of this shape; the first size, the batch's, is always free."""
+        """`tensor` stands for `variable`, of this shape if it is known; the first size, the batch's, is always free."""
         self.known[variable] = tensor
-        self.shapes[variable] = (None, *shape[1:])
+        self.shapes[variable] = shape and (None, *shape[1:])
 
     def tensor(self, variable, dtype=None):
         """The name of the tensor that stands for a variable; with `dtype`, of that type."""

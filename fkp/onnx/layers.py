@@ -1,6 +1,7 @@
 """Lasagne's layers that ONNX has as such.  Any other is read from the Theano expression that it builds.
 
-A converter takes (expressions, layer, tensor) and returns the name of the
+A converter takes (expressions, layer, x, ndim), x being the name of the tensor
+that the layer sees and ndim how many axes that has.  It returns the name of the
 tensor that it makes, or None for a form that ONNX does not have as such.
 """
 import numpy as np
@@ -31,8 +32,8 @@ def converter(layer):
                  if isinstance(layer, kind) and own is kind.get_output_for), None)
 
 
-def activated(expressions, layer, x):
-    """The layer's nonlinearity of `x`, which has as many axes as its output."""
+def activated(expressions, layer, x, ndim):
+    """The layer's nonlinearity of `x`."""
     graph, function = expressions.graph, layer.nonlinearity
     if function is None or function is nonlinearities.linear:
         return x
@@ -40,52 +41,49 @@ def activated(expressions, layer, x):
         return graph.add("Relu", x)
     if type(function) is nonlinearities.LeakyRectify:
         return graph.add("LeakyRelu", x, alpha=float(function.leakiness))
-    return expressions.applied(function, x, "float32", len(layer.output_shape))
+    return expressions.applied(function, x, "float32", ndim)
 
 
-def nonlinearity(expressions, layer, x):
-    return activated(expressions, layer, x)
-
-
-def dense(expressions, layer, x):
+def dense(expressions, layer, x, ndim):
     graph = expressions.graph
-    x = flat(graph, x, 2, len(layer.input_shape))
+    x = flat(graph, x, 2, ndim)
     weights = [expressions.parameter(each) for each in (layer.W, layer.b) if each is not None]
-    return activated(expressions, layer, graph.add("Gemm", x, *weights))
+    return activated(expressions, layer, graph.add("Gemm", x, *weights), 2)
 
 
-def convolution(expressions, layer, x):
+def convolution(expressions, layer, x, ndim):
     """Conv1DLayer and Conv2DLayer."""
     pads = {"full": [size - 1 for size in layer.filter_size] * 2,
             "same": [size // 2 for size in layer.filter_size] + [(size - 1) // 2 for size in layer.filter_size]}
     pads = pads[layer.pad] if isinstance(layer.pad, str) else list(layer.pad) * 2
     kernels = expressions.parameter(layer.W, reversed_in_space)
-    return convolved(expressions, layer, x, kernels, strides=layer.stride, pads=pads)
+    return convolved(expressions, layer, x, ndim, kernels, strides=layer.stride, pads=pads)
 
 
-def network_in_network(expressions, layer, x):
+def network_in_network(expressions, layer, x, ndim):
     """NINLayer: a convolution whose kernels are of size 1."""
-    spatial = len(layer.input_shape) - 2
+    spatial = ndim - 2
     if not 1 <= spatial <= 3:
         return None
     kernels = expressions.parameter(layer.W, lambda W: W.T.reshape(W.shape[::-1] + (1,) * spatial))
-    return convolved(expressions, layer, x, kernels)
+    return convolved(expressions, layer, x, ndim, kernels)
 
 
-def convolved(expressions, layer, x, kernels, **geometry):
+def convolved(expressions, layer, x, ndim, kernels, **geometry):
     """Convolution, bias and nonlinearity."""
     graph, bias, later = expressions.graph, [], layer.b is not None and layer.untie_biases
     if layer.b is not None and not later:
         bias = [expressions.parameter(layer.b)]
     made = graph.add("Conv", x, kernels, *bias, **geometry)
-    return activated(expressions, layer, graph.add("Add", made, expressions.parameter(layer.b)) if later else made)
+    made = graph.add("Add", made, expressions.parameter(layer.b)) if later else made
+    return activated(expressions, layer, made, ndim)
 
 
-def flatten(expressions, layer, x):
-    return flat(expressions.graph, x, layer.outdim, len(layer.input_shape))
+def flatten(expressions, layer, x, ndim):
+    return flat(expressions.graph, x, layer.outdim, ndim)
 
 
-def reshape(expressions, layer, x):
+def reshape(expressions, layer, x, ndim):
     """A list stands for a size of the input; 0 is what ONNX calls the one at the same place."""
     if any(isinstance(size, list) and size != [i] for i, size in enumerate(layer.shape)):
         return None
@@ -93,8 +91,8 @@ def reshape(expressions, layer, x):
     return expressions.graph.add("Reshape", x, vector(expressions, sizes))
 
 
-def pad(expressions, layer, x):
-    ndim, first = len(layer.input_shape), layer.batch_ndim
+def pad(expressions, layer, x, ndim):
+    first = layer.batch_ndim
     widths = [layer.width] * (ndim - first) if isinstance(layer.width, int) else layer.width
     pairs = [(0, 0)] * first + [(each, each) if isinstance(each, int) else tuple(each) for each in widths]
     pairs += [(0, 0)] * (ndim - len(pairs))
@@ -102,17 +100,17 @@ def pad(expressions, layer, x):
     return graph.add("Pad", x, graph.constant(np.array(pairs).T.ravel()), graph.constant(np.float32(layer.val)))
 
 
-def local_response(expressions, layer, x):
+def local_response(expressions, layer, x, ndim):
     """ONNX divides alpha by the number of channels that are added up."""
     return expressions.graph.add("LRN", x, alpha=float(layer.alpha * layer.n), beta=float(layer.beta),
                                  bias=float(layer.k), size=layer.n)
 
 
-def upscale(expressions, layer, x):
+def upscale(expressions, layer, x, ndim):
     return nearest(expressions.graph, x, (2, 2))
 
 
-def soft_argmax(expressions, layer, x):
+def soft_argmax(expressions, layer, x, ndim):
     """A softmax over every map, and the mean place by it."""
     graph = expressions.graph
     maps = graph.add("Reshape", x, graph.constant(np.array([0, 0, -1])))
@@ -125,7 +123,7 @@ KNOWN = {
     layers.Conv1DLayer: convolution,
     layers.Conv2DLayer: convolution,
     layers.NINLayer: network_in_network,
-    layers.NonlinearityLayer: nonlinearity,
+    layers.NonlinearityLayer: activated,
     layers.FlattenLayer: flatten,
     layers.ReshapeLayer: reshape,
     layers.PadLayer: pad,

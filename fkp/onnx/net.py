@@ -16,7 +16,8 @@ def convert(graph, output_layer, prelude=None):
     """
     expressions, before = Expressions(graph), {}
     for layer in get_all_layers(output_layer):
-        label = layer.name or ("output" if layer is output_layer else type(layer).__name__.replace("Layer", "").lower())
+        kind = type(layer).__name__.replace("Layer", "").lower() or "layer"
+        label = layer.name or ("output" if layer is output_layer else kind)
         try:
             before[layer] = one_layer(graph, expressions, layer, label, before, prelude)
         except NoMeaning as problem:
@@ -52,11 +53,22 @@ def one_layer(graph, expressions, layer, label, before, prelude):
         return output
     label = graph.unique(label)
     with graph.within(label):
-        special, tensors = converter(layer), [expressions.known[each] for each in inputs]
-        made = special and special(expressions, layer, *tensors) or expressions.tensor(output)
+        made = special(expressions, layer, inputs) or expressions.tensor(output)
     made = graph.rename(made if graph.makes(made) else graph.add("Identity", made), label)
-    expressions.know(output, made, layer.output_shape)
+    expressions.know(output, made, shape(layer, [expressions.shapes[each] for each in inputs]))
     return output
+
+
+def special(expressions, layer, inputs):
+    """The tensor of a layer that ONNX has as such, or None."""
+    convert_layer = converter(layer)
+    return convert_layer and convert_layer(expressions, layer, expressions.known[inputs[0]], inputs[0].ndim)
+
+
+def shape(layer, inputs):
+    """The layer's shape as a tuple; () where it is not sure: users' own layers need not tell theirs."""
+    is_own = type(layer).__module__.split(".")[0] not in ("lasagne", "theano_onednn", "fkp")
+    return () if is_own or () in inputs else tuple(layer.output_shape)
 
 
 def own_input(graph, layer):

@@ -245,6 +245,13 @@ def test_a_net_of_a_hundred_layers(path):
     assert_same(net, path, numbers(3, 4))
 
 
+def test_a_layer_of_ones_own_need_not_tell_its_shape(path):
+    net = Expression(InputLayer((None, 6, 8)), lambda x: x.dimshuffle(0, 2, 1)[:, 2:])  # says (None, 6, 8)
+    assert_same(layers.FeaturePoolLayer(net, 2, pool_function=T.mean), path, numbers(3, 6, 8))
+    net = Expression(InputLayer((None, 3, 2, 2)), lambda x: x.flatten(3))
+    assert_same(layers.DenseLayer(net, 2, W=init.Uniform(1.0), nonlinearity=nl.softmax), path, numbers(3, 3, 2, 2))
+
+
 # --- what has no meaning ---
 
 @pytest.mark.parametrize("function, message", [
