@@ -9,7 +9,7 @@ import signal
 import sys
 from pathlib import Path
 
-from . import ROOT, Problem
+from . import ROOT, Problem, packages
 
 NO_OUTPUT = (errno.ENOSPC, errno.EIO, errno.EBADF)  # of a file without a name: our files' errors are Problems
 
@@ -38,7 +38,8 @@ def of(error):
         return 141, None
     if isinstance(error, OSError) and error.errno in NO_OUTPUT and error.filename is None:
         return 2, f"{name}: the output cannot be written ({error.strerror}); send it elsewhere"
-    return None
+    broken = packages.line(error)
+    return (2, f"{name}: {broken}") if broken else None
 
 
 def program():
