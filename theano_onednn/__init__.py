@@ -4,9 +4,10 @@ Import this before Theano.  The environment variable FKP_ONEDNN
 says whether oneDNN's kernels replace Theano's own on the CPU: `auto` (the
 default: where they are available), `1` (fail where they are not) or `0`.
 """
+import os
 import sys
 
-from . import checks
+from . import checks, child
 from .errors import NotReady, Problem, end
 
 __all__ = ["NotReady", "Problem", "describe", "facts", "fastest_precision", "prepare", "set_precision", "threads"]
@@ -28,6 +29,7 @@ def prepare():
     from . import start        # imports Lasagne and nolearn
     gpu.prepare()              # before our Ops: they are for the CPU only
     start.start()
+    os.environ.setdefault(child.PARENT, "import")  # workers are prepared as well
 
 
 try:

@@ -6,12 +6,11 @@ line on stderr says which of the script's layers run on oneDNN.
 import ast
 import atexit
 import os
-import runpy
 import sys
 import warnings
 from collections import Counter
 
-from . import describe, python2, start
+from . import describe, python2, run_script, start
 from .compat import scripts
 from .errors import Problem, end, say
 from .ops import census
@@ -82,7 +81,7 @@ def main(arguments):
         say_what_runs()
     sys.argv, sys.path[0] = arguments, os.path.dirname(os.path.abspath(path))
     advise(sys.path[0])
-    runpy.run_path(path, scripts.PYTHON_2, "__main__")
+    run_script.run(path)
     return 0
 
 
