@@ -1,4 +1,4 @@
-"""A package that is missing, or of a release that does not go with the others: which one, and what installs the right one.
+"""A package that is missing, or of a release that does not go with the others: which one, and what installs it well.
 
 Runs on any Python 3, without any package.
 """
@@ -7,8 +7,8 @@ import sys
 from . import ROOT
 
 # What requirements.txt names, but for what theano_onednn looks after: name of the import, name of the package.
-PACKAGES = {"numpy": "numpy", "scipy": "scipy", "pandas": "pandas", "matplotlib": "matplotlib", "sklearn": "scikit-learn",
-            "joblib": "joblib", "PIL": "pillow"}
+PACKAGES = {"numpy": "numpy", "scipy": "scipy", "pandas": "pandas", "matplotlib": "matplotlib",
+            "sklearn": "scikit-learn", "joblib": "joblib", "PIL": "pillow"}
 
 
 def line(error):

@@ -43,7 +43,8 @@ def test_one_that_is_missing(tmp_path):
 
 def test_what_breaks_later_or_elsewhere_is_no_matter_of_packages():
     import pandas
-    for broken in (lambda: pandas.DataFrame({"a": [1]}).loc[5], lambda: __import__("nothing_of_this_name"), lambda: 1 / 0):
+    table = pandas.DataFrame({"a": [1]})
+    for broken in (lambda: table.loc[5], lambda: __import__("nothing_of_this_name"), lambda: 1 / 0):
         with pytest.raises(Exception) as caught:
             broken()
         assert packages.line(caught.value) is None

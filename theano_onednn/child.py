@@ -1,6 +1,6 @@
-"""In the Pythons that a process with theano_onednn starts (workers of joblib, multiprocessing, Dask), `import theano` and
-what stands on it get theano_onednn first.
+"""In Pythons that a process with theano_onednn starts, `import theano`, lasagne or nolearn gets theano_onednn first.
 
+Such are the workers of joblib, multiprocessing and Dask.
 Installed beside the package, theano_onednn.pth runs this file, and not the package, when such a Python starts: one that
 never asks for Theano loses nothing.
 """
@@ -8,7 +8,7 @@ import importlib.machinery
 import os
 import sys
 
-PARENT = "THEANO_ONEDNN_PARENT"   # a variable of the environment, for the children: `import`, or `script` for old names too
+PARENT = "THEANO_ONEDNN_PARENT"   # in the children's environment: `import`, or `script` where old names are put back
 PACKAGES = ("theano", "lasagne", "nolearn")
 
 

@@ -45,7 +45,7 @@ OLD = SCRIPT.replace("import joblib", "from sklearn.cross_validation import KFol
 
 
 def pythons():
-    """This Python, and the newest one on the other side of 3.12 that this machine has: Theano is installed in other ways."""
+    """This Python, and the newest on the other side of 3.12 that this machine has: there Theano is built otherwise."""
     yield sys.executable
     found = subprocess.run([ROOT / ".ci" / "find-pythons"], text=True, stdout=subprocess.PIPE).stdout.split("\n")
     known = [(tuple(map(int, line.split()[0].split("."))), line.split(None, 1)[1]) for line in found if line]
@@ -102,6 +102,7 @@ def test_a_python_that_asks_for_no_theano_imports_none(tmp_path):
     for parent, found in ((None, "False"), ("import", "True")):
         environment = {key: value for key, value in os.environ.items() if key != "THEANO_ONEDNN_PARENT"}
         environment.update({"THEANO_ONEDNN_PARENT": parent} if parent else {})
-        done = subprocess.run([sys.executable, "-c", code % "any('theano_onednn_child' in str(f) for f in sys.meta_path)"],
-                              cwd=ROOT, text=True, stdout=subprocess.PIPE, env=environment)
+        finder = "any('theano_onednn_child' in str(finder) for finder in sys.meta_path)"
+        done = subprocess.run([sys.executable, "-c", code % finder], cwd=ROOT, text=True, stdout=subprocess.PIPE,
+                              env=environment)
         assert done.stdout == "[] %s\n" % found
