@@ -16,7 +16,7 @@ from . import system
 
 PACKAGES = {"onednn-cpu-gomp": "2023.2.0", "onednn-devel-cpu-gomp": "2023.2.0"}
 # The sources with loops of their own; the others only call oneDNN.
-FAST = {"convolution", "dense", "normalise", "one_channel", "pools", "update", "winograd"}
+FAST = {"beside", "convolution", "dense", "normalise", "one_channel", "pools", "update", "winograd"}
 SOURCES = Path(__file__).parent / "cpp"
 # FKP_CXXFLAGS is for tests/sanitize.sh.
 # GCC 12 takes its own AVX-512 header for uninitialised (GCC bug 105593); 64-byte vectors stay inside the library.

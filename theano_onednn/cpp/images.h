@@ -35,11 +35,11 @@ template <class F> inline void vectors(int64_t channels, F work) {
     if (c < channels) work(c, int(channels - c));
 }
 
-// Image `number` -> dense channels-last, float32 or bfloat16.
-template <class T> void gather(const Images& from, int64_t number, T* to) {
+// Image `number` -> channels-last, float32 or bfloat16, its pixels `apart` numbers apart.
+template <class T> void gather(const Images& from, int64_t number, T* to, int64_t apart) {
     const int64_t *s = from.strides, channels = from.size.channels;
     for (int64_t h = 0; h < from.size.height; ++h)
-        for (int64_t w = 0; w < from.size.width; ++w, to += channels) {
+        for (int64_t w = 0; w < from.size.width; ++w, to += apart) {
             const float* pixel = from.image(number) + h * s[2] + w * s[3];
             if (s[1] == 1) {
                 vectors(channels, [&](int64_t c, int count) { narrow(to + c, load<Floats>(pixel + c, count), count); });
@@ -51,6 +51,10 @@ template <class T> void gather(const Images& from, int64_t number, T* to) {
                 });
             }
         }
+}
+
+template <class T> void gather(const Images& from, int64_t number, T* to) {
+    gather(from, number, to, from.size.channels);
 }
 
 // Image `number`, dense and channels-last: in place, or copied to `scratch`.

@@ -2,15 +2,16 @@
 
 Theano's element-wise Ops, Join and Split write channels-first, whatever they
 read, and our next Op would have to turn that round.  Where their input is
-channels-last they get it as (n, h, w, c), which is dense to them.
+channels-last, element-wise Ops get it as (n, h, w, c), which is dense to
+them, and Join and Split along the channels become Ops of ours.
 """
 import theano
 from theano.gof import Optimizer
 from theano.tensor.basic import Join, Split
 from theano.tensor.elemwise import DimShuffle, Elemwise
 
-from . import (BatchNormTrain, BatchNormTrainGradient, Convolution, ConvolutionGradient, ConvolutionInputs, Pool,
-               PoolGradient, Stage, StageGradient, Upscale)
+from . import (OURS, Apart, BatchNormTrain, BatchNormTrainGradient, Beside, Convolution, ConvolutionGradient,
+               ConvolutionInputs, Pool, PoolGradient, Stage, StageGradient, Upscale)
 
 CHANNELS, LAST, FIRST = 1, (0, 2, 3, 1), (0, 3, 1, 2)
 ALWAYS = (BatchNormTrain, BatchNormTrainGradient, ConvolutionGradient, ConvolutionInputs, Pool, PoolGradient,
@@ -42,13 +43,26 @@ def turned(node):
         return None
     if isinstance(op, Elemwise):
         found = op(*map(last, inputs), return_list=True)
-    elif isinstance(op, Join) and along_channels(inputs[0]):
-        found = op(CHANNELS + 2, *map(last, inputs[1:]), return_list=True)
+    elif isinstance(op, Join) and along_channels(inputs[0]) and {v.dtype for v in inputs[1:]} == {"float32"}:
+        return same_types(Beside()(*inputs[1:], return_list=True), node)
     elif isinstance(op, Split) and along_channels(inputs[1]):
-        found = op(last(inputs[0]), CHANNELS + 2, inputs[2], return_list=True)
+        return same_types(apart(node), node)
     else:
         return None
     return [v.dimshuffle(FIRST) for v in found]
+
+
+def apart(node):
+    """A Split's outputs as views, but dense for Ops of Theano's: those are slow with any strides."""
+    views = Apart(node.op.len_splits)(node.inputs[0], node.inputs[2], return_list=True)
+    ours = [all(client != "output" and isinstance(client.op, OURS) for client, _ in output.clients)
+            for output in node.outputs]
+    return [view if taken else Beside()(view) for view, taken in zip(views, ours)]
+
+
+def same_types(outputs, node):
+    """The outputs, or None where Theano's Op knows of axes of length 1 that ours does not, or the other way round."""
+    return outputs if [v.type for v in outputs] == [v.type for v in node.outputs] else None
 
 
 def last(variable):
