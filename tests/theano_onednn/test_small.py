@@ -218,3 +218,17 @@ def test_an_empty_batch_is_small():
     x, y = T.matrix(), T.matrix()
     compiled = theano.function([x, y], [substitute.get_output(net, x) - y, (x + 1).sum(0)])
     assert compiled(numbers(0, 5), numbers(0, 3))[0].shape == (0, 3)
+
+
+def test_more_whole_numbers_than_numpys_functions_take_are_left_to_c():
+    """A deep net's shapes: sums of quotients, which NumPy rounds in another way than C."""
+    x, sizes = T.matrix(), [T.lscalar() for _ in range(40)]
+    total = sizes[0]
+    for size in sizes[1:]:
+        total = (total + size) // 2
+    y = substitute.get_output(DenseLayer(InputLayer((None, 5)), 3), x)
+    found = theano.function([x, *sizes], [y, total])(numbers(2, 5), *range(100, 140))[1]
+    expected = 100
+    for size in range(101, 140):
+        expected = (expected + size) // 2
+    assert found == expected

@@ -25,6 +25,7 @@ from . import (Convolution, ConvolutionGradient, ConvolutionInputs, ConvolutionW
 from .formula import formula
 
 SMALL = 1 << 14  # numbers; NumPy takes 10 microseconds for a step
+MOST = 32  # arrays that NumPy's functions take at once
 # These cost the same for any number of numbers, or as much as in C.
 BOOKKEEPING = (DeepCopyOp, DimShuffle, MakeVector, ScalarFromTensor, Shape, Shape_i, Subtensor, TensorFromScalar)
 FEW = (MakeVector, ScalarFromTensor, Shape, Shape_i, Subtensor, TensorFromScalar)  # of these a few numbers come
@@ -127,7 +128,8 @@ class RunSmallOpsInPython(Optimizer):
 def may_run_in_python(node):
     """Is there a way for this node's Op that costs microseconds where its arrays are small?"""
     if isinstance(node.op, Elemwise):
-        return node.outputs[0].ndim == 0 or formula(node) is not None
+        few = len(node.inputs) < MOST  # else Theano's Python refuses
+        return (few and node.outputs[0].ndim == 0) or formula(node) is not None
     return isinstance(node.op, (*BOOKKEEPING, Sum))
 
 
