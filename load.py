@@ -19,18 +19,20 @@ from fkp import endings  # noqa: F401  first: whatever fails from here on ends a
 import theano_onednn  # noqa: F401, I001  before NumPy, whose BLAS reads its settings, and before Theano
 from fkp import models
 from fkp.pictures.crops import corner, crop, crop_group, from_crop, middle, to_crop, windows
-from fkp.faces import (Faces, FirstRows, frame, is_drawn, read_faces, read_groups, read_lookup, row_order, select,
-                       split_for, validation_rows)
+from fkp.faces import (Faces, FirstRows, frame, is_drawn, read_faces, read_groups, read_lookup, select, split_for,
+                       validation_rows)
 from fkp.keypoints import (ALL_COLUMNS, ALL_POINTS, AREA, COLUMNS, FOUR, FULL, GROUPS, HALF, KEYPOINTS, SCHEMES, SIZE,
                            columns, group_centres, mirror, mirror_name, mirror_order, pixels, scale, split_schemes,
                            unscale)
 from fkp.pictures.preprocess import PREPROCESS, PixelBatchIterator, as_batch, preprocessed
+from fkp.split import row_order
 from fkp.training.lessons import lesson
 
 faces, lookup = read_faces, read_lookup  # load.faces() reads better than load.read_faces()
 
 
-def load(test=False, cols=None, preprocess="equalise", data=None, rows=None, all_rows=False, groups=None):
+def load(test=False, cols=None, preprocess="equalise", data=None, rows=None, all_rows=False, groups=None,
+         fold=1):
     """Faces as nets take them.
 
     Returns X (n, 9216), uint8 (float32 where `preprocess` makes it so), and y
@@ -39,7 +41,7 @@ def load(test=False, cols=None, preprocess="equalise", data=None, rows=None, all
     `row_order`; `all_rows` keeps every row with a label: then NaN marks a
     missing one, and y has the 34 ALL_COLUMNS.
     """
-    return arrays(read_faces(test, data, rows, groups), cols, preprocess, all_rows)
+    return arrays(read_faces(test, data, rows, groups, fold), cols, preprocess, all_rows)
 
 
 def load2d(*args, **kwargs):

@@ -64,7 +64,7 @@ def main(arguments=()):
     faces = greeting.faces_asked_for(args)
 
     # A net per method, all on the same faces.  A Run is what decides how a net turns out: it stands in the model file.
-    asked = Run.asked("net1", args, faces.origin)
+    asked = Run.asked("net1", args, faces)
     runs = {args.models / f"net1-{method}.npz": asked.prepared_by(method) for method in load.PREPROCESS}
     best_of_all = args.models / "net1.npz"
 

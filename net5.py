@@ -22,6 +22,7 @@ import net4
 from fkp import Problem, cli, files, greeting, maps, workers
 from fkp.looking import cascade
 from fkp.looking.cascade import LEVELS, WITH_MAPS
+from fkp.looking.parts import fingerprints
 from fkp.pictures import augment as augmentation
 from fkp.results import figures, report, submission
 from fkp.run import Run
@@ -143,21 +144,24 @@ def levels_of(args):
     return WITH_MAPS if args.heatmaps else LEVELS
 
 
-def run_of(group, level, origin, args):
+def run_of(group, level, faces, args):
     """The Run of one specialist, as far as it is known before the level before has answered."""
-    run = Run.asked("net5", args, origin, group=group, win=levels_of(args)[level], augment=args.augment,
+    run = Run.asked("net5", args, faces, group=group, win=levels_of(args)[level], augment=args.augment,
                     tuned=args.tuned, heatmaps=args.heatmaps)
     return run.prepared_by(args.preprocess)
 
 
-def task(group, level, seen, faces, images, args):
-    """What `train` needs to make one specialist from what the level before saw, `seen` (n, all) in pixels."""
+def task(group, level, seen, behind, faces, images, args):
+    """What `train` needs to make one specialist from what the level before saw, `seen` (n, all) in pixels.
+
+    behind: {name: fingerprint} of the nets that saw it.
+    """
     lesson = load.lesson(group, seen, faces)
     missed = np.sqrt((lesson.errors ** 2).sum(1).mean())
     print(f"--- level {level}, {group}: {len(lesson.rows)} faces; "
           f"level {level - 1} misses the centre by {missed:.2f} pixels")
-    run = dataclasses.replace(run_of(group, level, faces.origin, args),
-                              level_before=files.fingerprint(lesson.y, lesson.errors))
+    run = dataclasses.replace(run_of(group, level, faces, args),
+                              level_before=files.fingerprint(lesson.y, lesson.errors), behind=behind)
     return {"path": cascade.path(args.models, group, run.build["win"]), "X": images[lesson.rows], "y": lesson.y,
             "n_valid": lesson.n_valid, "errors": lesson.errors, "run": run}
 
@@ -171,9 +175,9 @@ def train(path, X, y, n_valid, errors, run, resume, force=False, stop=None):
     return Session(path, run, resume, force, stop).train(net, X, y)
 
 
-def train_level(level, seen, faces, images, args):
+def train_level(level, seen, behind, faces, images, args):
     """All groups' specialists, one after the other or side by side: {group: net}."""
-    tasks = (task(group, level, seen, faces, images, args) for group in load.GROUPS)
+    tasks = (task(group, level, seen, behind, faces, images, args) for group in load.GROUPS)
     if args.jobs == 1 and args.scheduler is None:
         return {group: train(resume=args.resume, force=args.force, **each) for group, each in zip(load.GROUPS, tasks)}
     tasks = list(tasks)
@@ -183,7 +187,7 @@ def train_level(level, seen, faces, images, args):
 
 def asked(arguments):
     """What the command line asks for: besides every net's options those that change these."""
-    p = cli.training(__doc__, None, "precision", "out", "show")
+    p = cli.training(__doc__, None, "precision", "out", "shift", "show")
     p.add_argument("--augment", action=argparse.BooleanOptionalAction,
                    help="tilt, scale, shift and relight the faces at random")
     p.add_argument("--tuned", action="store_true", help="settings that learn faster: see net4.py")
@@ -208,7 +212,7 @@ def open_level1(args, faces):
     if cascade.sides(args.models) not in (levels.sides, LEVELS):
         raise Problem(f"{args.models}: holds specialists with maps, which the other scripts would show instead of "
                       "those without; add --heatmaps, or choose another folder with --models")
-    report.best_rule(args.models, levels.sides)  # another's file in the place of ours is better named now than later
+    report.read_rules(args.models)  # another's file in the place of ours is better named now than later
     return levels
 
 
@@ -227,18 +231,21 @@ def main(arguments=()):
     points = levels.predict(images)
 
     # Each further level has a net per group of keypoints, and learns from where the level before looked.
-    runs = {cascade.path(args.models, group, win): run_of(group, level, faces.origin, args)
+    runs = {cascade.path(args.models, group, win): run_of(group, level, faces, args)
             for level, win in levels.sides.items() for group in load.GROUPS}
     with keep.folder(args.models, runs, args.resume, args.force):
         for level, win in levels.sides.items():
-            nets = levels.specialists[level] = train_level(level, points[level - 1], faces, images, args)
+            behind = fingerprints(levels.parts())
+            nets = levels.specialists[level] = train_level(level, points[level - 1], behind, faces, images, args)
             points[level] = cascade.closer_points(nets, images, points[level - 1], win)
 
     # Which levels, averaged, err least on faces that no net was trained on?  They answer Kaggle's test faces.
-    report.write_rules(args.models, report.print_errors(points, faces))
-    rule = report.best_rule(args.models, points)
-    figures.save(report.picture(points, rule, faces), args.out / "net5.png", args.show)
-    submission.answer(questions, levels, rule, args.out / "submission-net5.csv", faces)
+    parts = levels.parts()
+    rows = load.validation_rows(faces)
+    report.write_rules(args.models, report.print_errors(points, faces, rows), fingerprints(parts))
+    rule = report.best_rule(args.models, parts)
+    figures.save(report.picture(points, rule, faces, rows), args.out / "net5.png", args.show)
+    submission.answer(questions, levels, rule, args.out / "submission-net5.csv", faces, args.shift)
 
 
 if __name__ == "__main__":

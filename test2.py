@@ -19,7 +19,7 @@ import os
 from pathlib import Path
 
 import load  # first: prepares Theano
-from fkp import Problem, cli, files, greeting, tables
+from fkp import Problem, cli, files, greeting, tables, validation
 from fkp.looking import cascade, photo
 from fkp.looking.answers import net_points
 from fkp.results import figures
@@ -36,15 +36,20 @@ COMPLETE = "all, on complete faces"
 
 
 def predictor(name, models):
-    """(predict, run): `predict` takes prepared images (n, 96, 96), gives points (n, all); the `Run` is the net's."""
+    """(predict, runs): `predict` takes prepared images (n, 96, 96), gives points (n, all).
+
+    runs: {name: Run} of the nets in it, that on whole faces first.
+    """
     if name == "net5":
         levels = cascade.Cascade(models).add_specialists()
-        rule = report.best_rule(models, [1, *levels.specialists])
-        return lambda images: cascade.combine(levels.predict(images), rule), levels.face_net.run_
+        parts = levels.parts()
+        rule = report.best_rule(models, parts)
+        return (lambda images: cascade.combine(levels.predict(images), rule),
+                {part.path.stem: part.run for each in parts.values() for part in each})
     net = load.open_net(named(models, name)[1])
     if net.run_.script == "net5":
         raise Problem(f"{name} is a specialist and sees crops only; `python test2.py net5` shows the cascade")
-    return lambda images: net_points(net, images), net.run_
+    return lambda images: net_points(net, images), {name: net.run_}
 
 
 def best_there_is(models):
@@ -78,10 +83,29 @@ def main(arguments=()):
     random = np.random.RandomState(args.seed)
     if others:
         return compare(args.nets, faces, random, args)
-    predict, run = predictor(name, args.models)
+    predict, runs = predictor(name, args.models)
+    run = first(runs)
     greeting.warn_if_foreign(run, faces.origin)
     show_test_faces(name, predict, run.preprocess, random, args)
-    show_validation(name, predict, run.preprocess, faces, random, args)
+    rows = rows_to_judge_on(runs, faces)
+    if rows is not None:
+        show_validation(name, predict, run.preprocess, faces, rows, random, args)
+
+
+def first(runs):
+    """The Run of a predictor's net on whole faces."""
+    return next(iter(runs.values()))
+
+
+def rows_to_judge_on(runs, faces):
+    """Rows (m,) of the faces that none of these nets was trained on; None, and a line that says why, where unknown."""
+    unseen = validation.unseen_by(runs, faces)
+    if unseen.rows is None:
+        print(f"No error is shown. {unseen.why}.")
+    else:
+        for line in filter(None, (validation.other_split(name, run, faces.origin) for name, run in runs.items())):
+            print(line)
+    return unseen.rows
 
 
 def box(text):
@@ -94,7 +118,8 @@ def box(text):
 
 
 def show_photo(name, args):
-    predict, run = predictor(name, args.models)
+    predict, runs = predictor(name, args.models)
+    run = first(runs)
     finder = predictor("net4", args.models)[0] if name == "net5" else predict  # a cascade looks too often for a search
     picture, squares, points, where = photo.predict(args.image, args.box, predict, run.preprocess, finder)
     print(f"{where}; {name} was trained on {describe(run.data)}.")
@@ -119,8 +144,9 @@ def show_test_faces(name, predict, preprocess, random, args):
     figures.save(figure, args.out / f"test2-{in_a_name(name)}-test.png", args.show)
 
 
-def show_validation(name, predict, preprocess, faces, random, args):
-    images, points, truth = on_validation_faces(predict, preprocess, faces)
+def show_validation(name, predict, preprocess, faces, rows, random, args):
+    images, truth = faces.images[rows], faces.keypoints[rows]
+    points = predict(load.preprocessed(images, preprocess))
     chosen = choose(truth, random)
     full = slice(0, len(load.COLUMNS))
     figure = figures.gallery(f"{name} on validation faces: prediction +, truth o", images[chosen],
@@ -134,12 +160,16 @@ def show_validation(name, predict, preprocess, faces, random, args):
 
 
 def compare(names, faces, random, args):
-    """The same validation faces under several nets."""
-    answers = {}
-    for name in names:
-        predict, run = predictor(name, args.models)
-        greeting.warn_if_foreign(run, faces.origin)
-        images, answers[name], truth = on_validation_faces(predict, run.preprocess, faces)
+    """Several nets on the faces that none of them was trained on."""
+    nets = {name: predictor(name, args.models) for name in names}
+    for _, runs in nets.values():
+        greeting.warn_if_foreign(first(runs), faces.origin)
+    rows = rows_to_judge_on({name: run for _, runs in nets.values() for name, run in runs.items()}, faces)
+    if rows is None:
+        return
+    images, truth = faces.images[rows], faces.keypoints[rows]
+    answers = {name: predict(load.preprocessed(images, first(runs).preprocess))
+               for name, (predict, runs) in nets.items()}
     chosen = choose(truth, random)
     full = slice(0, len(load.COLUMNS))
     errors = {name: rms((points - truth)[chosen][:, full], 1) for name, points in answers.items()}
@@ -152,13 +182,6 @@ def compare(names, faces, random, args):
     print_errors(errors)
     save_errors(figures.compared_errors("Error per keypoint on validation faces", errors, COMPLETE), errors,
                 args.out / "test2-nets-errors.png", args.show, title=f"errors {under}")
-
-
-def on_validation_faces(predict, preprocess, faces):
-    """Faces (n, 96, 96), the net's points and the labels (n, all)."""
-    rows = load.validation_rows(faces)
-    images = faces.images[rows]
-    return images, predict(load.preprocessed(images, preprocess)), faces.keypoints[rows]
 
 
 def choose(truth, random):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fkp import ROOT, Problem, endings, signals
 from fkp.endings import Terminated
+from fkp.split import FOLDS
 
 SEED = 42
 MODELS = ROOT / "models"
@@ -124,6 +125,8 @@ OPTIONS = {
     "rows": (["--rows"], dict(metavar="N", type=count, help="use only the first N rows, for a quick look")),
     "groups": (["--groups"], dict(metavar="FILE", type=path, help="validate on persons that no net trains on: FILE "
                                   "has a person's number per row of training.csv (default: a fifth of the rows)")),
+    "fold": (["--fold"], dict(metavar="K", type=int, choices=range(1, FOLDS + 1), default=1, help="validate on the Kth "
+                              f"of {FOLDS} parts of the faces, and train on the others (default: 1)")),
     "resume": (["--resume"], dict(action="store_true", help="go on where an interrupted run stopped; "
                                   "a finished net is left as it is")),
     "force": (["--force"], dict(action="store_true", help="start anew although an unfinished run or a net of other "
@@ -134,10 +137,13 @@ OPTIONS = {
                                              "where the processor has it)")),
     "out": (["--out"], dict(metavar="DIR", type=writable, default=".",
                             help="where pictures and submissions go (default: this folder)")),
+    "shift": (["--shift"], dict(action=argparse.BooleanOptionalAction, default=True,
+                                help="shift the submission's answers to where labels lie on validation faces "
+                                     "(docs/results.md; default: yes)")),
     "show": (["--show"], dict(action=argparse.BooleanOptionalAction, default=None,
                               help="open a window (default: only if there is a display)")),
 }
-TRAINING = ("data", "models", "epochs", "seed", "rows", "groups", "resume", "force")  # what every net takes
+TRAINING = ("data", "models", "epochs", "seed", "rows", "groups", "fold", "resume", "force")  # what every net takes
 
 
 def run(main):

@@ -1,8 +1,6 @@
 """The faces: Kaggle's, or drawn ones where there are none; which rows a net uses, and which validate."""
-import math
 import re
 from collections import namedtuple
-from fractions import Fraction
 from pathlib import Path
 
 from fkp import ROOT, Problem, files
@@ -11,27 +9,28 @@ from fkp.drawn import draw, samples
 from fkp.csvs import reader
 from fkp.csvs.source import find
 from fkp.keypoints import ALL_COLUMNS, COLUMNS, split_schemes
+from fkp.split import VALID_SHARE, n_validating, row_order
 
 import numpy as np
 from nolearn.lasagne import TrainSplit
 
 DATA = ROOT / "data"
-SEED = 42                     # of the rows' order, as in the tutorial
-VALID_SHARE = Fraction(1, 5)  # of the rows that a net can use: they validate it, as in the tutorial
 WHOLE = re.compile(r"-?\d{1,18}(\.0*)?")  # also as 12.0
 FEWEST = 5                    # rows of which some can train and some validate
 
 # keypoints (n, all) in pixels, NaN = missing, or None for test faces; ids (n,) ImageId or None;
-# origin: a dict for the model file's header, {'file', 'fingerprint', 'drawn', 'rows'}; groups (n,) or None
-Faces = namedtuple("Faces", "images keypoints ids origin groups", defaults=[None])
+# origin: a dict for the model file's header, {'file', 'fingerprint', 'drawn', 'rows'}; groups (n,) or None;
+# fold: which of the FOLDS parts of the rows validates
+Faces = namedtuple("Faces", "images keypoints ids origin groups fold", defaults=[None, 1])
 
 
-def read_faces(test=False, data=None, rows=None, groups=None):
+def read_faces(test=False, data=None, rows=None, groups=None, fold=1):
     """The raw faces in file order: uint8 images (n, SIZE, SIZE) and labels in pixels, both schemes apart.
 
     `data` is the folder with Kaggle's CSVs; None means data/ here, or drawn
     faces where it has no training.csv.  `groups` is a file with a person's
-    number per row: see `row_order`.  Raises Problem naming file, row and column.
+    number per row, `fold` the part of the rows that validates: see `row_order`.
+    Raises Problem naming file, row and column.
     """
     if not isinstance(test, (bool, np.bool_, int)):
         raise Problem(f"test: {test!r} is not True or False; name the folder as data={test!r}")
@@ -48,7 +47,9 @@ def read_faces(test=False, data=None, rows=None, groups=None):
     if groups is not None:
         numbers = read_groups(groups, len(raw.images), rows)
         origin["groups"] = files.fingerprint(numbers)
-    return Faces(raw.images, None if test else split_schemes(raw.keypoints), raw.ids, origin, numbers)
+    if fold != 1:
+        origin["fold"] = fold
+    return Faces(raw.images, None if test else split_schemes(raw.keypoints), raw.ids, origin, numbers, fold)
 
 
 def read_groups(path, n_rows, rows=None):
@@ -102,18 +103,9 @@ def frame(data=None, rows=None):
     return pandas.DataFrame(read_faces(data=data, rows=rows).keypoints, columns=ALL_COLUMNS)
 
 
-def row_order(n_rows, groups=None):
-    """The order in which rows are used; the first of them validate.
-
-    All rows are shuffled before any is dropped, so that every net, whatever
-    labels it needs, validates on the same faces.  With `groups` (n_rows,), a
-    person's number per row, a group's rows stay together.
-    """
-    random = np.random.RandomState(SEED)
-    if groups is None:
-        return random.permutation(n_rows)
-    names, member = np.unique(groups, return_inverse=True)
-    return np.argsort(random.permutation(len(names))[member], kind="stable")
+def order_of(faces):
+    """The `row_order` of these faces."""
+    return row_order(len(faces.images), faces.groups, faces.fold)
 
 
 def select(faces, cols=None, all_rows=False):
@@ -126,7 +118,7 @@ def select(faces, cols=None, all_rows=False):
     y = faces.keypoints[:, [ALL_COLUMNS.index(name) for name in names]]
     known = ~np.isnan(y)
     usable = known.any(axis=1) if all_rows else known.all(axis=1)
-    order = row_order(len(y), faces.groups)
+    order = order_of(faces)
     keep = order[usable[order]]
     if len(keep) < FEWEST:
         raise Problem(f"{faces.origin['file']}: {len(keep)} rows have the labels asked for ({names[0]}, ...); training "
@@ -141,7 +133,7 @@ def validation_rows(faces):
     nets for complete rows, and those for all.  With groups they are those of
     whole persons.
     """
-    order = row_order(len(faces.keypoints), faces.groups)
+    order = order_of(faces)
     if faces.groups is not None:
         ends = np.flatnonzero(np.diff(faces.groups[order])) + 1
         if len(ends) == 0:
@@ -151,11 +143,6 @@ def validation_rows(faces):
     kept = [select(faces, all_rows=all_rows)[0] for all_rows in (False, True)]
     last = [np.flatnonzero(order == rows[n_validating(len(rows)) - 1])[0] for rows in kept]
     return order[:min(last) + 1]
-
-
-def n_validating(n_rows):
-    """How many of a net's rows validate it."""
-    return math.ceil(n_rows * VALID_SHARE)
 
 
 class FirstRows:
@@ -182,10 +169,11 @@ def split_for(faces, cols=None, all_rows=False):
 
 
 def describe(origin):
-    """'training.csv (7049 rows, 1f0c9ab2)', with the groups' fingerprint if there are some.
+    """'training.csv (7049 rows, 1f0c9ab2)', with the groups' fingerprint and the fold if there are some.
 
     Where two origins differ, so do their descriptions.
     """
     groups = f", --groups {origin['groups']:.8}" if origin.get("groups") else ""
+    fold = f", --fold {origin['fold']}" if origin.get("fold") else ""
     name = "drawn faces" if origin.get("drawn") else origin.get("file")
-    return f"{name} ({origin.get('rows')} rows, {str(origin.get('fingerprint')):.8}{groups})"
+    return f"{name} ({origin.get('rows')} rows, {str(origin.get('fingerprint')):.8}{groups}{fold})"

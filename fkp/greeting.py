@@ -10,7 +10,7 @@ from fkp.keypoints import never_labelled
 def faces_asked_for(args):
     """The labelled faces that the command line asks for (`fkp.faces.Faces`); says what computes, and on which faces."""
     theano_onednn.set_precision(getattr(args, "precision", "float32"))
-    faces = read_faces(data=args.data, rows=args.rows, groups=args.groups)
+    faces = read_faces(data=args.data, rows=args.rows, groups=args.groups, fold=args.fold)
     greet(args, faces)
     return faces
 

@@ -6,7 +6,7 @@ import math
 import re
 from pathlib import Path
 
-from fkp import ROOT, Problem, files
+from fkp import ROOT, Problem, files, validation
 from fkp.pictures.preprocess import PREPROCESS
 from fkp.run import Run  # before Theano: prepares it
 
@@ -37,6 +37,11 @@ def save(path, net, run):
     arrays = {f"param_{i}": p.get_value() for i, p in enumerate(net.get_all_params())}
     header = dict(run.to_json(), history=history(net))
     files.write_npz(path, dict(arrays, header=files.text(header)))
+
+
+def fingerprint(net):
+    """Of the net's parameters, as a file of it would hold them: 16 hexadecimal digits."""
+    return files.fingerprint(*(p.get_value().astype(np.float32) for p in net.get_all_params()))
 
 
 def history(net):
@@ -115,12 +120,21 @@ def settings_are_sound(settings):
 
 def entries_are_sound(header):
     """Is what an old header need not have of the right type, where it is there?"""
-    tables = [header.get(key, {}) for key in ("net", "computed")]
+    tables = [header.get(key) or {} for key in ("net", "computed", "behind")]
     outputs = [header.get(key) or [] for key in ("taught", "validated")]
     switches = [header.get(key) for key in ("maps", "augmented")]
     return (all(isinstance(table, dict) for table in tables)
             and all(isinstance(each, list) and all(type(one) is bool for one in each) for each in outputs)
-            and all(switch is None or type(switch) is bool for switch in switches))
+            and all(switch is None or type(switch) is bool for switch in switches)
+            and record_is_sound(header.get("validation")))
+
+
+def record_is_sound(record):
+    """Is this a record of the rows that validated a net, or none at all?"""
+    try:
+        return record is None or len(validation.recorded(record)) > 0
+    except ValueError:
+        return False
 
 
 def open_net(path):

@@ -5,6 +5,7 @@ from importlib.metadata import version
 from typing import Any, Dict, List, Optional
 
 import theano_onednn
+from fkp import validation
 from fkp.keypoints import ALL_COLUMNS, GROUPS, SIZE, columns
 
 import numpy as np
@@ -39,16 +40,18 @@ class Run:
     net: Dict[str, Any] = dataclasses.field(default_factory=dict)        # as `described` says, once there is one
     taught: Optional[List[bool]] = None      # which outputs had labels in training, one by one; None: all
     validated: Optional[List[bool]] = None   # and in validation
+    validation: Optional[Dict[str, Any]] = None   # the rows that validate it: `validation.record`; None: an old file
+    behind: Optional[Dict[str, str]] = None  # of the nets whose answers a specialist corrects: {name: fingerprint}
     maps: Optional[bool] = None              # the net answers with a map per keypoint; None: not known yet
     augmented: Optional[bool] = None         # it has learned from augmented faces: of many sizes and places
     versions: Dict[str, str] = dataclasses.field(default_factory=versions)
     computed: Dict[str, Any] = dataclasses.field(default_factory=theano_onednn.facts)
 
     @classmethod
-    def asked(cls, script, args, data, **build):
+    def asked(cls, script, args, faces, **build):
         """The run of `script` that the command line asks for; `build` are arguments besides epochs and seed."""
-        return cls(script, dict(build, epochs=args.epochs, seed=args.seed), data, args.seed, rows=args.rows,
-                   precision=getattr(args, "precision", "float32"))
+        return cls(script, dict(build, epochs=args.epochs, seed=args.seed), faces.origin, args.seed, rows=args.rows,
+                   precision=getattr(args, "precision", "float32"), validation=validation.record(faces))
 
     def prepared_by(self, method):
         """The same run on faces prepared by this method of PREPROCESS; None: it is not known yet by which."""
@@ -83,8 +86,8 @@ class Run:
                    settings.get("preprocess", "equalise"), settings.get("rows"),
                    settings.get("precision", "float32"), settings.get("level before"),
                    without_notes(header.get("net", {})), header.get("taught"), header.get("validated"),
-                   header.get("maps", bool(build.get("heatmaps"))), header.get("augmented", bool(build.get("augment"))),
-                   known, header.get("computed", {}))
+                   header.get("validation"), header.get("behind"), header.get("maps", bool(build.get("heatmaps"))),
+                   header.get("augmented", bool(build.get("augment"))), known, header.get("computed", {}))
 
     def difference(self, other, parts=TASK + CIRCUMSTANCES):
         """The first entry in which `other` differs, as (name, its value, our value), or None.

@@ -5,6 +5,7 @@ from fkp import Problem, models
 from fkp.pictures import crops
 from fkp.looking.answers import both_ways
 from fkp.looking.looks import level1_points
+from fkp.looking.parts import Part, check, part_of
 from fkp.faces import describe
 from fkp.keypoints import ALL_COLUMNS, GROUPS, columns, nanmean
 
@@ -17,22 +18,25 @@ class Cascade:
 
     def __init__(self, folder):
         self.folder = folder
-        self.face_net = models.open_net(folder / "net4.npz")
+        self.face_net = models.open_net(path(folder))
         self.preprocess = self.face_net.run_.preprocess
         self.sides = sides(folder)
         self.specialists = {}
 
     def add_specialists(self, levels=None):
-        """Open the specialists of these levels, or of all.  Raises Problem if one was trained on other faces."""
+        """Open the specialists of these levels, or of all.  Raises Mismatch if one does not belong to them."""
         self.specialists = {level: {group: models.open_net(path(self.folder, group, self.sides[level]))
                                     for group in GROUPS} for level in levels or self.sides}
-        for level, nets in self.specialists.items():
-            for group, net in nets.items():
-                if net.run_.data != self.face_net.run_.data:
-                    raise Problem(f"{path(self.folder, group, self.sides[level])}: was trained on "
-                                  f"{describe(net.run_.data)}, and net4.npz on {describe(self.face_net.run_.data)}; "
-                                  "run net5.py again")
+        check(self.parts())
         return self
+
+    def parts(self):
+        """What the levels are made of, {level: [Part, ...]}."""
+        nets = {1: {path(self.folder): self.face_net}}
+        nets.update((level, {path(self.folder, group, self.sides[level]): net for group, net in each.items()})
+                    for level, each in self.specialists.items())
+        return {level: [Part(place, net.run_, models.fingerprint(net)) for place, net in each.items()]
+                for level, each in nets.items()}
 
     def predict(self, images):
         """images (n, SIZE, SIZE), prepared by `self.preprocess` -> {level: points (n, all)}."""
@@ -42,9 +46,9 @@ class Cascade:
         return points
 
 
-def path(folder, group, win):
-    """models/net5-LE-38.npz and so on."""
-    return folder / f"net5-{group}-{win}.npz"
+def path(folder, group=None, win=None):
+    """models/net5-LE-38.npz and so on, or without a group level 1's."""
+    return folder / ("net4.npz" if group is None else f"net5-{group}-{win}.npz")
 
 
 def sides(folder):
@@ -54,12 +58,16 @@ def sides(folder):
 
 
 def is_complete(folder):
-    """True if level 1 and all specialists are there, trained on the same faces."""
-    paths = [folder / "net4.npz"] + [path(folder, group, win) for win in sides(folder).values() for group in GROUPS]
-    if not all(p.exists() for p in paths):
+    """True if level 1 and all specialists are there, trained for one another."""
+    paths = {1: [path(folder)], **{level: [path(folder, group, win) for group in GROUPS]
+                                   for level, win in sides(folder).items()}}
+    if not all(place.exists() for each in paths.values() for place in each):
         return False
-    first, *others = [models.open_run(p)[0].data for p in paths]
-    return all(other == first for other in others)
+    try:
+        check({level: [part_of(place) for place in each] for level, each in paths.items()})
+    except Problem:
+        return False
+    return True
 
 
 def open_level1(folder, origin):
@@ -67,8 +75,10 @@ def open_level1(folder, origin):
     levels = Cascade(folder)
     trained_on = levels.face_net.run_.data
     if trained_on != origin:
-        raise Problem(f"{folder / 'net4.npz'}: was trained on {describe(trained_on)}, and these are "
-                      f"{describe(origin)}; run net4.py on them first")
+        same_faces = all(trained_on.get(key) == origin[key] for key in ("drawn", "fingerprint", "rows"))
+        cure = "give net5.py the same --groups and --fold" if same_faces else "run net4.py on them first"
+        raise Problem(f"{path(folder)}: was trained on {describe(trained_on)}, and these are {describe(origin)}; "
+                      f"{cure}")
     return levels
 
 

@@ -7,25 +7,25 @@ import pandas
 from fkp import Problem, files, tables
 from fkp.results import figures
 from fkp.looking.cascade import combine, own_columns
-from fkp.faces import validation_rows
+from fkp.looking.parts import fingerprints
 from fkp.keypoints import ALL_COLUMNS, COLUMNS, GROUPS, rms
 
 RULES = [(1,), (2,), (3,), (1, 1, 2), (1, 2), (2, 3), (1, 2, 3)]  # averages of levels; the last is the originals'
 RULES_FILE = "net5.json"
 SHOWN = 8   # faces in the picture
 CONTENT = "validation error of averaged levels, pixels"
+NETS = "of the nets"
 
 
-def validation_errors(points, faces):
-    """{rule: error (n_valid, all) in pixels} on the faces that no level trained on."""
-    rows = validation_rows(faces)
+def validation_errors(points, faces, rows):
+    """{rule: error (m, all) in pixels} on these `rows` (m,) of the faces, which no level trained on."""
     return {rule: (combine(points, rule) - faces.keypoints)[rows]
             for rule in RULES if all(level in points for level in rule)}
 
 
-def print_errors(points, faces):
+def print_errors(points, faces, rows):
     """Print every rule's error, side by side, per group and per keypoint.  Returns `full_scheme_error`."""
-    errors = validation_errors(points, faces)
+    errors = validation_errors(points, faces, rows)
     print("\nValidation error in pixels (root mean square), on faces that no level trained on")
     print(tables.show(error_table(errors)))
     scores = full_scheme_error(errors)
@@ -61,9 +61,8 @@ def worth_showing(truth):
     return rows if len(rows) else np.arange(len(truth))
 
 
-def picture(points, rule, faces):
-    """Validation faces with the answer of `rule` and the truth, and both levels' error: a figure."""
-    rows = validation_rows(faces)
+def picture(points, rule, faces, rows):
+    """Some of these `rows`, validation faces, with the answer of `rule` and the truth, and both errors: a figure."""
     rows = rows[worth_showing(faces.keypoints[rows])[:SHOWN]]
     full = slice(0, len(COLUMNS))
     truth, answer = faces.keypoints[rows, full], combine(points, rule)[rows, full]
@@ -82,24 +81,37 @@ def full_scheme_error(errors):
     return {rule: float(rms(error[:, :len(COLUMNS)])) for rule, error in errors.items()}
 
 
-def write_rules(folder, scores):
-    """Keep each rule's validation error, {rule: pixels}, in models/net5.json."""
-    table = {CONTENT: {rule_name(rule): value for rule, value in scores.items()}}
+def write_rules(folder, scores, nets):
+    """Keep each rule's validation error, {rule: pixels}, and of which `nets`, {name: fingerprint}, in net5.json."""
+    table = {CONTENT: {rule_name(rule): value for rule, value in scores.items()}, NETS: nets}
     files.write_text(folder / RULES_FILE, json.dumps(table, indent=2) + "\n")
 
 
-def best_rule(folder, levels):
-    """The rule with the lowest validation error among those of these `levels` alone.
+def best_rule(folder, parts):
+    """The rule with the lowest validation error among those of these levels alone, {level: [Part, ...]}.
 
-    The mean of all of them, as in the originals, where net5.py has not ended yet.
+    The mean of all of them, as in the originals, where net5.py has not ended
+    yet.  Raises Problem where the errors are those of other nets.
     """
-    try:
-        scores = json.loads((folder / RULES_FILE).read_text())[CONTENT]
-        known = {rule: float(scores[rule_name(rule)]) for rule in RULES if rule_name(rule) in scores}
-    except FileNotFoundError:
-        known = {}
-    except (OSError, ValueError, TypeError, LookupError, RecursionError) as error:
-        raise Problem(f"{folder / RULES_FILE}: cannot be read ({error}); move it away and run net5.py "
-                      "again") from None
+    known, nets = read_rules(folder)
+    levels = tuple(parts)
+    if levels == (1,):
+        return levels
+    for name, fingerprint in fingerprints(parts).items():
+        if known and nets.get(name) != fingerprint:
+            raise Problem(f"{folder / RULES_FILE}: holds the errors of another {name}; run net5.py --resume, "
+                          "which writes it anew")
     possible = {rule: score for rule, score in known.items() if set(rule) <= set(levels)}
-    return min(possible, key=possible.get) if possible else tuple(levels)
+    return min(possible, key=possible.get) if possible else levels
+
+
+def read_rules(folder):
+    """What `write_rules` keeps, ({rule: pixels}, {name: fingerprint}); both empty where there is no such file."""
+    try:
+        table = json.loads((folder / RULES_FILE).read_text(encoding="utf-8"))
+        scores, nets = table[CONTENT], table.get(NETS, {})
+        return ({rule: float(scores[rule_name(rule)]) for rule in RULES if rule_name(rule) in scores}, dict(nets))
+    except FileNotFoundError:
+        return {}, {}
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        raise Problem(f"{folder / RULES_FILE}: cannot be read ({error}); move it away and run net5.py again") from None

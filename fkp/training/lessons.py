@@ -4,7 +4,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fkp import Problem
-from fkp.faces import row_order, validation_rows
+from fkp.faces import order_of, validation_rows
 from fkp.keypoints import (ALL_COLUMNS, GROUPS, columns, group_centres, group_columns, mirror_group, mirror_name,
                            mirror_pixels, nanmean)
 
@@ -36,7 +36,7 @@ def lesson(group, seen, faces):
     """
     y = known(group, seen, faces)
     usable = ~np.isnan(y["labels"][:, 0]).all(1)
-    order, valid = row_order(len(seen), faces.groups), validation_rows(faces)
+    order, valid = order_of(faces), validation_rows(faces)
     rows, n_valid = order[usable[order]], int(usable[valid].sum())
     complete = ~np.isnan(faces.keypoints[:, group_columns(group)]).any(1)
     measured = valid[complete[valid]]

@@ -29,7 +29,7 @@ def train(net, X, y, script, args, faces, **build):
     outcome they stand in the file, from which `load.open_net` builds the net
     again.  Returns the net with its best epoch's weights.
     """
-    run = Run.asked(script, args, faces.origin, **build)
+    run = Run.asked(script, args, faces, **build)
     path = args.models / f"{script}.npz"
     with keep.folder(args.models, {path: run}, args.resume, args.force):
         return Session(path, run, args.resume, args.force).train(net, X, y)
@@ -91,6 +91,7 @@ class Session:
         self.run_epochs(net, X, y, last, checkpoint)
         put_best_weights(net)
         models.mask_untaught(net, self.run.taught)
+        net.run_ = self.run
         return net
 
     def open_finished(self):

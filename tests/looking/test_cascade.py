@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from conftest import a_run
 
-from fkp import Problem, files, keypoints, models
+from fkp import Problem, keypoints
 from fkp.looking import answers, cascade
 from fkp.results import report
-from fkp.run import Run
 
 
 def test_a_net_that_answers_for_other_columns_is_not_shown_in_wrong_places():
@@ -98,68 +97,23 @@ def test_an_average_of_levels_leaves_out_what_a_level_does_not_know():
 def test_the_best_rule_is_that_with_the_lowest_error(tmp_path):
     errors = {(1,): np.full((4, 34), 2.0), (2,): np.full((4, 34), 1.0), (1, 2): np.full((4, 34), 1.5),
               (3,): np.full((4, 34), 0.5)}
-    report.write_rules(tmp_path, report.full_scheme_error(errors))
-    assert report.best_rule(tmp_path, [1, 2, 3]) == (3,)
-    assert report.best_rule(tmp_path, [1, 2]) == (2,)
+    report.write_rules(tmp_path, report.full_scheme_error(errors), {})
+    assert report.best_rule(tmp_path, {1: [], 2: [], 3: []}) == (3,)
+    assert report.best_rule(tmp_path, {1: [], 2: []}) == (2,)
+    assert report.best_rule(tmp_path, {1: []}) == (1,)
 
 
 def test_levels_are_averaged_until_net5_has_compared_them(tmp_path):
-    assert report.best_rule(tmp_path, [1, 2, 3]) == (1, 2, 3)
+    assert report.best_rule(tmp_path, {1: [], 2: [], 3: []}) == (1, 2, 3)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "3", '{"a": 1}', '{"a": {"2": "x"}}', '{"a": {}, "b": {}}', "[" * 10 ** 5])
 def test_a_damaged_table_of_rules_is_named(text, tmp_path):
     (tmp_path / "net5.json").write_text(text)
     with pytest.raises(Problem, match="net5.json: cannot be read"):
-        report.best_rule(tmp_path, [1, 2])
+        report.best_rule(tmp_path, {1: [], 2: []})
 
 
 def test_the_mean_may_count_a_level_twice():
     mean = cascade.combine({1: np.full((1, 34), 1.0), 2: np.full((1, 34), 4.0)}, (1, 1, 2))
     np.testing.assert_array_equal(mean, np.full((1, 34), 2.0))
-
-
-def faked(folder, data, wins=(38, 32), **others):
-    """A folder with the model files of a whole cascade, headers only; `others`: net name -> its data."""
-    names = ["net4"] + ["net5-%s-%d" % (group, win) for group in load.GROUPS for win in wins]
-    for name in names:
-        head = a_run(name[:4], epochs=1).to_json()
-        head.update(history=[], data=others.get(name.replace("-", "_"), data))
-        files.write_npz(folder / (name + ".npz"), {"header": files.text(head)})
-
-
-def test_a_cascade_is_complete_if_all_its_nets_know_the_same_faces(tmp_path):
-    real, other = {"file": "training.csv"}, {"drawn": True}
-    assert not cascade.is_complete(tmp_path)
-    faked(tmp_path, real)
-    assert cascade.is_complete(tmp_path)
-    faked(tmp_path, real, net5_M_32=other)
-    assert not cascade.is_complete(tmp_path)
-    faked(tmp_path, real, net4=other)
-    assert not cascade.is_complete(tmp_path)
-    (tmp_path / "net5-M-38.npz").unlink()
-    assert not cascade.is_complete(tmp_path)
-
-
-def test_specialists_with_maps_go_before_the_others_once_they_are_all_there(tmp_path):
-    data = {"file": "training.csv"}
-    faked(tmp_path, data, wins=[48])
-    assert cascade.sides(tmp_path) == {2: 48} and cascade.is_complete(tmp_path)
-    faked(tmp_path, data)
-    assert cascade.sides(tmp_path) == {2: 48}
-    (tmp_path / "net5-M-48.npz").unlink()
-    assert cascade.sides(tmp_path) == {2: 38, 3: 32} and cascade.is_complete(tmp_path)
-    (tmp_path / "net5-M-38.npz").unlink()
-    assert not cascade.is_complete(tmp_path)
-
-
-def test_specialists_for_other_faces_than_level_1s_are_refused(tmp_path, monkeypatch):
-    class Net:
-        run_ = Run("net4", {}, {"file": "training.csv", "rows": 7}, 1)
-
-    class Other:
-        run_ = Run("net5", {}, {"drawn": True, "rows": 9}, 1)
-    monkeypatch.setattr(models, "open_net", lambda path: Other if path.stem == "net5-N-38" else Net)
-    with pytest.raises(Problem,
-                       match=r"N-38.npz: was trained on drawn faces \(9 rows, None\), and net4.npz on training.csv"):
-        cascade.Cascade(tmp_path).add_specialists()

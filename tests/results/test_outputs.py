@@ -79,7 +79,7 @@ def test_keypoints_do_not_replace_another_table(tmp_path, capsys):
 def test_another_s_net5_json_is_named_and_stays(content, tmp_path):
     (tmp_path / "net5.json").write_text(content)
     with pytest.raises(Problem, match="net5.json: cannot be read .*; move it away"):
-        report.best_rule(tmp_path, [1, 2])
+        report.best_rule(tmp_path, {1: [], 2: []})
 
 
 def test_what_stands_in_a_lock_and_what_is_named_like_our_leftovers_stays(tmp_path):

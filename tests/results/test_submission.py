@@ -1,13 +1,19 @@
 """The submission's form, and which scheme answers for which image."""
+import base64
 import csv
+import dataclasses
+import json
+from pathlib import Path
 
 import load
 import numpy as np
 import pandas
 import pytest
+from conftest import a_run
 
 import fkp.average
 from fkp import Problem, tables
+from fkp.looking.parts import Part
 from fkp.results import submission
 from fkp.drawn import draw
 
@@ -88,11 +94,24 @@ def test_a_submission_that_kaggle_would_refuse_is_not_written(location, tmp_path
 
 # --- where the labels of four-point faces lie ---
 
+ORIGIN = {"file": "drawn faces", "drawn": True, "fingerprint": "0", "rows": 400}
 FACE = np.arange(34, dtype=np.float32)  # what the cascade answers for every face
+
+
+def record(unseen):
+    """That of a model which was not trained on these rows, bool (n,)."""
+    return {"rows": len(unseen), "unseen": base64.b64encode(np.packbits(unseen).tobytes()).decode()}
 
 
 class Levels:
     preprocess = "plain"
+    validation = record(np.ones(400, bool))
+
+    @staticmethod
+    def parts():
+        """Level 1 alone, trained on the faces of `labelled`, of which each SEEN one trained it."""
+        run = dataclasses.replace(a_run("net4"), data=ORIGIN, validation=Levels.validation)
+        return {1: [Part(Path("net4.npz"), run, "abc")]}
 
     @staticmethod
     def predict(images):
@@ -108,26 +127,63 @@ def labelled(n, right=0.75, below=-0.25, complete=50):
     keypoints[complete:, 0::2] += right
     keypoints[complete:, 1::2] += below
     keypoints[complete + 1:complete + 2, 30:] = np.nan
-    return load.Faces(np.zeros((complete + n, 96, 96), np.uint8), keypoints, None, {})
+    return load.Faces(np.zeros((complete + n, 96, 96), np.uint8), keypoints, None, ORIGIN)
 
 
 def test_how_far_the_labels_of_four_points_lie_aside_is_found(capsys):
-    found = submission.label_offsets(Levels, (1,), labelled(120))[load.FOUR]
+    found = submission.label_offsets(Levels, (1,), labelled(120))[0][load.FOUR]
     np.testing.assert_allclose(found[FOUR], np.tile([0.75, -0.25], 4), atol=1e-5)
     assert not np.delete(found, FOUR).any()
-    said = "Labels of 120 faces with 4 points lie 0.75 pixels right of the answers and -0.25 below"
-    assert said in capsys.readouterr().out
+    assert capsys.readouterr().out == (
+        "Labels with 4 points lie 0.75 px right of the nets' answers and -0.25 px below, on 120 validation faces; the "
+        "submission is shifted by that (--no-shift leaves it out).\n")
+
+
+def test_the_shift_is_measured_on_faces_that_trained_no_net(monkeypatch):
+    faces = labelled(220)
+    faces.keypoints[50::2, 0::2] += 40           # every other face is far off, and has trained the net
+    unseen = np.zeros(400, bool)
+    unseen[51:270:2] = True
+    monkeypatch.setattr(Levels, "validation", record(unseen))
+    offsets, measured = submission.label_offsets(Levels, (1,), faces)
+    np.testing.assert_allclose(offsets[load.FOUR, FOUR], np.tile([0.75, -0.25], 4), atol=1e-5)
+    assert measured["4 points"]["validation faces"] == 110
+
+
+def test_an_old_net_s_submission_is_not_shifted(monkeypatch, capsys):
+    monkeypatch.setattr(Levels, "validation", None)
+    assert not submission.label_offsets(Levels, (1,), labelled(120))[0].any()
+    assert capsys.readouterr().out == (
+        "The submission is not shifted to where labels lie. net4: its file does not say which faces it was validated "
+        "on; train it again to see its error.\n")
+
+
+def test_a_file_beside_the_submission_says_what_made_it(tmp_path):
+    test = load.Faces(np.zeros((3, 96, 96), np.uint8), None, np.array([1, 2, 3]), {})
+    shifted = {load.COLUMNS[i]: [0.75, -0.25][i % 2] for i in FOUR}
+    for shift, said in ((True, {"4 points": {"validation faces": 120, "pixels": shifted}}),
+                        (False, {"why": "--no-shift"})):
+        submission.answer((test, lookup()), Levels, (1,), tmp_path / "s.csv", labelled(120), shift)
+        assert json.loads((tmp_path / "s.json").read_text()) == {
+            "made for the submission": "s.csv", "levels averaged": [1], "nets": {"net4": "abc"}, "shift": said}
+    assert written(tmp_path / "s.csv")[1][30][1] == 0
+
+
+def test_another_s_json_beside_the_submission_stays(tmp_path):
+    (tmp_path / "s.json").write_text("[1, 2]")
+    submission.write_trace(tmp_path / "s.csv", {})
+    assert (tmp_path / "s.json").read_text() == "[1, 2]" and (tmp_path / "s-2.json").exists()
 
 
 @pytest.mark.parametrize("known", [None, labelled(90), labelled(0)], ids=["none", "few", "complete ones"])
 def test_labels_of_too_few_faces_move_nothing(known, capsys):
-    assert not submission.label_offsets(Levels, (1,), known).any() and not capsys.readouterr().out
+    assert not submission.label_offsets(Levels, (1,), known)[0].any() and not capsys.readouterr().out
 
 
 def test_a_point_that_too_few_faces_have_is_not_moved():
     faces = labelled(120)
     faces.keypoints[80:, 30:] = np.nan  # 31 have nose and mouth
-    np.testing.assert_allclose(submission.label_offsets(Levels, (1,), faces)[load.FOUR, FOUR],
+    np.testing.assert_allclose(submission.label_offsets(Levels, (1,), faces)[0][load.FOUR, FOUR],
                                [0.75, -0.25, 0.75, -0.25, 0, 0, 0, 0], atol=1e-5)
 
 
