@@ -8,7 +8,7 @@
 load.py), each into models/net1-METHOD.npz; the best becomes models/net1.npz.
 """
 import load  # first: prepares Theano
-from fkp import cli, files, greeting
+from fkp import cli, files, greeting, validation
 from fkp.run import Run
 from fkp.training import keep
 from fkp.training.best import best_epoch
@@ -64,7 +64,7 @@ def main(arguments=()):
     faces = greeting.faces_asked_for(args)
 
     # A net per method, all on the same faces.  A Run is what decides how a net turns out: it stands in the model file.
-    asked = Run.asked("net1", args, faces)
+    asked = Run.asked("net1", args, faces.origin, validation.record(faces))
     runs = {args.models / f"net1-{method}.npz": asked.prepared_by(method) for method in load.PREPROCESS}
     best_of_all = args.models / "net1.npz"
 

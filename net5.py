@@ -19,7 +19,7 @@ import dataclasses
 
 import load  # first: prepares Theano
 import net4
-from fkp import Problem, cli, files, greeting, maps, workers
+from fkp import Problem, cli, files, greeting, maps, validation, workers
 from fkp.looking import cascade
 from fkp.looking.cascade import LEVELS, WITH_MAPS
 from fkp.looking.parts import fingerprints
@@ -146,8 +146,8 @@ def levels_of(args):
 
 def run_of(group, level, faces, args):
     """The Run of one specialist, as far as it is known before the level before has answered."""
-    run = Run.asked("net5", args, faces, group=group, win=levels_of(args)[level], augment=args.augment,
-                    tuned=args.tuned, heatmaps=args.heatmaps)
+    run = Run.asked("net5", args, faces.origin, validation.record(faces), group=group, win=levels_of(args)[level],
+                    augment=args.augment, tuned=args.tuned, heatmaps=args.heatmaps)
     return run.prepared_by(args.preprocess)
 
 

@@ -6,9 +6,10 @@ import math
 import re
 from pathlib import Path
 
-from fkp import ROOT, Problem, files, validation
+from fkp import ROOT, Problem, files
 from fkp.pictures.preprocess import PREPROCESS
 from fkp.run import Run  # before Theano: prepares it
+from fkp.split import recorded
 
 import numpy as np
 import theano
@@ -132,7 +133,7 @@ def entries_are_sound(header):
 def record_is_sound(record):
     """Is this a record of the rows that validated a net, or none at all?"""
     try:
-        return record is None or len(validation.recorded(record)) > 0
+        return record is None or len(recorded(record)) > 0
     except ValueError:
         return False
 

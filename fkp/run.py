@@ -5,7 +5,6 @@ from importlib.metadata import version
 from typing import Any, Dict, List, Optional
 
 import theano_onednn
-from fkp import validation
 from fkp.keypoints import ALL_COLUMNS, GROUPS, SIZE, columns
 
 import numpy as np
@@ -48,10 +47,10 @@ class Run:
     computed: Dict[str, Any] = dataclasses.field(default_factory=theano_onednn.facts)
 
     @classmethod
-    def asked(cls, script, args, faces, **build):
+    def asked(cls, script, args, data, validation, **build):
         """The run of `script` that the command line asks for; `build` are arguments besides epochs and seed."""
-        return cls(script, dict(build, epochs=args.epochs, seed=args.seed), faces.origin, args.seed, rows=args.rows,
-                   precision=getattr(args, "precision", "float32"), validation=validation.record(faces))
+        return cls(script, dict(build, epochs=args.epochs, seed=args.seed), data, args.seed, rows=args.rows,
+                   precision=getattr(args, "precision", "float32"), validation=validation)
 
     def prepared_by(self, method):
         """The same run on faces prepared by this method of PREPROCESS; None: it is not known yet by which."""

@@ -1,4 +1,6 @@
-"""In which order rows are used, and how many of the first ones validate: the same for every net."""
+"""In which order rows are used, how many of the first ones validate, and how a model file says which they were."""
+import base64
+import binascii
 import math
 from fractions import Fraction
 
@@ -31,3 +33,19 @@ def row_order(n_rows, groups=None, fold=1):
 def n_validating(n_rows):
     """How many of a net's rows validate it."""
     return math.ceil(n_rows * VALID_SHARE)
+
+
+def packed(unseen):
+    """Rows that no net is trained on, bool (rows,), as JSON holds them: how many there are, and a bit for each."""
+    return {"rows": len(unseen), "unseen": base64.b64encode(np.packbits(unseen).tobytes()).decode()}
+
+
+def recorded(entry):
+    """The inverse of `packed`.  Raises ValueError for what that has not made."""
+    try:
+        rows, bits = entry["rows"], np.frombuffer(base64.b64decode(entry["unseen"], validate=True), np.uint8)
+    except (TypeError, LookupError, binascii.Error) as error:
+        raise ValueError(f"no record of validation rows ({error})") from None
+    if type(rows) is not int or not 0 < rows <= 8 * len(bits) < rows + 8:
+        raise ValueError("a record of validation rows of another length")
+    return np.unpackbits(bits, count=rows).astype(bool)

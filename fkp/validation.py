@@ -1,9 +1,8 @@
 """Which faces a net was not trained on: its model file remembers, and whoever judges it asks here."""
-import base64
-import binascii
 from typing import NamedTuple, Optional
 
 from fkp.faces import describe, order_of, validation_rows
+from fkp.split import packed, recorded
 
 import numpy as np
 
@@ -19,18 +18,7 @@ def record(faces):
     """What a model's header says of the rows that validated it: how many the file has, and a bit for each."""
     unseen = np.zeros(len(faces.images), bool)
     unseen[validation_rows(faces)] = True
-    return {"rows": len(unseen), "unseen": base64.b64encode(np.packbits(unseen).tobytes()).decode()}
-
-
-def recorded(entry):
-    """The bits of a `record`, bool (rows,).  Raises ValueError where it is damaged."""
-    try:
-        rows, bits = entry["rows"], np.frombuffer(base64.b64decode(entry["unseen"], validate=True), np.uint8)
-    except (TypeError, LookupError, binascii.Error) as error:
-        raise ValueError(f"no record of validation rows ({error})") from None
-    if type(rows) is not int or not 0 < rows <= 8 * len(bits) < rows + 8:
-        raise ValueError("a record of validation rows of another length")
-    return np.unpackbits(bits, count=rows).astype(bool)
+    return packed(unseen)
 
 
 def unseen_by(runs, faces):

@@ -7,7 +7,8 @@ import pytest
 from conftest import a_run
 
 from fkp import Problem, files, models, validation
-from fkp.validation import record, recorded, unseen_by
+from fkp.split import recorded
+from fkp.validation import record, unseen_by
 
 PERSONS = np.repeat(np.arange(40), 3)   # of the 120 drawn faces
 

@@ -7,7 +7,7 @@ import lasagne
 import numpy as np
 from nolearn.lasagne import PrintLog
 
-from fkp import Problem, files, models
+from fkp import Problem, files, models, validation
 from fkp.maps import SoftArgmaxLayer
 from fkp.run import Run, described
 from fkp.signals import Signals
@@ -29,7 +29,7 @@ def train(net, X, y, script, args, faces, **build):
     outcome they stand in the file, from which `load.open_net` builds the net
     again.  Returns the net with its best epoch's weights.
     """
-    run = Run.asked(script, args, faces, **build)
+    run = Run.asked(script, args, faces.origin, validation.record(faces), **build)
     path = args.models / f"{script}.npz"
     with keep.folder(args.models, {path: run}, args.resume, args.force):
         return Session(path, run, args.resume, args.force).train(net, X, y)
