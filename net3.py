@@ -54,9 +54,11 @@ def build(epochs=EPOCHS, seed=cli.SEED):
 def main(arguments=()):
     args = cli.training(__doc__, EPOCHS, "precision").parse_args(arguments)
     faces = greeting.faces_asked_for(args)
-    X, y = load.arrays2d(faces)  # X (2140, 1, 96, 96): the same faces, each a picture with one channel
 
-    # Nothing else changes: the same split, loss and optimiser as for the dense net.
+    # The same faces as for net 2, but each is a picture with one channel: X (2140, 1, 96, 96).
+    X, y = load.arrays2d(faces)
+
+    # Nothing else changes: the same split, loss and optimiser as for the dense nets.
     net = build(args.epochs, args.seed)
     net.train_split = load.split_for(faces)
     train(net, X, y, "net3", args, faces)

@@ -233,14 +233,18 @@ def main(arguments=()):
     faces = greeting.faces_asked_for(args)
     if args.heatmaps:
         print(maps.recipe_in_words(args))
-    X, y = load.arrays2d(faces, all_rows=args.all_rows)  # with --all-rows y (7049, 34), NaN where a label is missing
 
-    # The options are arguments of `build`.  They stand in the model file, from which the net is built again.
+    # X (2140, 1, 96, 96), y (2140, 30); with --all-rows 7,049 faces and y (7049, 34), NaN where a label is missing.
+    X, y = load.arrays2d(faces, all_rows=args.all_rows)
+
+    # The other options are arguments of `build`.  They stand in the model file, from which the net is built again.
     options = {name: getattr(args, name) for name in ("all_rows", "augment", "tuned", "hidden", "heatmaps")}
     net = build(args.epochs, args.seed, **options)
     net.train_split = load.split_for(faces, all_rows=args.all_rows)
     if args.tuned:
         start_at_mean_face(net, net.train_split(X, y, net)[2])
+
+    # A line per epoch, until the epochs are over or the validation loss has long been no better.
     train(net, X, y, "net4", args, faces, **options)
 
 

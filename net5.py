@@ -222,10 +222,10 @@ def main(arguments=()):
     faces = greeting.faces_asked_for(args)
     if args.heatmaps:
         print(maps.recipe_in_words(args))
-    questions = submission.questions(args.data)  # a bad file is better named now than after the training
 
     # Level 1 looks at the whole faces: points (n, 34), in pixels.
     levels = open_level1(args, faces)
+    questions = submission.questions(args.data)  # a bad file is better named now than after the training
     args.preprocess = levels.preprocess
     images = load.preprocessed(faces.images, args.preprocess)
     points = levels.predict(images)
