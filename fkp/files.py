@@ -91,8 +91,9 @@ def room(path, size):
                                                                     dir=path.parent))
             _take(taken.fileno(), size, path.parent)
         except OSError as error:
-            raise Problem(f"{path}: there is no room for it and its checkpoints ({error.strerror}; "
-                          f"{size / 1e6 + 1:.0f} MB each); make room, or choose another folder with --models") from None
+            megabytes = int(size / 1e6) + 1
+            raise Problem(f"{path}: there is no room for it and its checkpoints ({error.strerror}; {megabytes} MB "
+                          "each); make room, or choose another folder with --models") from None
         yield
 
 
