@@ -59,6 +59,7 @@ EXPRESSIONS = {
     "large exponentials": lambda x: T.expm1(x * 3),
     "trigonometry": lambda x: T.sin(x) * T.cos(x) + T.tan(x / 3) + T.arctan(x) + T.sinh(x) + T.cosh(x) + T.tanh(x),
     "comparisons": lambda x: T.switch(T.and_(x > 0, T.neq(x, 1)), x, T.switch(T.or_(x < -1, T.invert(x <= 0)), -1, 3)),
+    "comparisons of numbers of two kinds": lambda x: T.cast(x * 2, "int32") < x * 2,
     "booleans are numbers": lambda x: (x > 0) + x * (x <= 0.5),
     "sums": lambda x: x - x.sum(axis=(1, 2), keepdims=True) / x.max() + x.min(axis=0),
     "any and all": lambda x: T.any(x > 1, axis=1, keepdims=True) + T.all(x > -1, axis=2, keepdims=True) + x,

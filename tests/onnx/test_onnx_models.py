@@ -10,10 +10,9 @@ import net3
 import net4
 import net5
 import numpy as np
-import onnx as onnx_package
 import pytest
 from conftest import ROOT, a_run, some_faces, train
-from exporting import by_file
+from exporting import by_file, checker
 from lasagne import layers
 from lasagne.layers import get_all_param_values, set_all_param_values
 from nolearn.lasagne import NeuralNet
@@ -154,7 +153,7 @@ def test_the_command_writes_beside_the_model_and_says_what_stands_in_the_file(tm
     assert f"{tmp_path / 'net2.onnx'}: 3.7 MB, opset 17" in done.stdout
     assert "takes input (batch, 9216): float32, 0 to 1 (divided by 255), " in done.stdout
     assert "gives output (batch, 30): pixels from the left and upper edge of the 96 x 96 picture" in done.stdout
-    onnx_package.checker.check_model(str(tmp_path / "net2.onnx"), full_check=True)
+    checker.check_model(str(tmp_path / "net2.onnx"), full_check=True)
     raw = run(tmp_path / "net2.npz", tmp_path / "raw.onnx", "--raw")
     assert raw.returncode == 0 and "takes input (batch, 9216): uint8, 0 to 255" in raw.stdout
 

@@ -1,7 +1,7 @@
 """Pixels that a file prepares itself are those that Pillow and SciPy prepare: bytes to the bit."""
 import numpy as np
-import onnxruntime
 import pytest
+from exporting import onnxruntime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
