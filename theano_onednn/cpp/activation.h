@@ -5,6 +5,8 @@
 //
 // What a rectifier or dropout turned into a zero must pass no gradient, while a sum of exactly 0 has that mean slope.
 // The zero's sign tells them apart on the way back: -0 is dead, +0 is a sum that was 0.
+//
+// NaN comes through, both ways: a training that has gone wrong shows it.  f1 z + f2 |z| is NaN at minus infinity, too.
 #pragma once
 #include "common.h"
 
@@ -22,6 +24,12 @@ inline Floats choose(const Ints& condition, const Floats& yes, const Floats& no)
 
 inline Floats dead() { return -Floats{}; }
 
+// What dropout leaves of a number that it drops, as 0 times the number: NaN where that is not finite.
+inline Floats dropped(const Floats& y) { return choose(y - y == 0.f, dead(), y - y); }
+
+// What a slope takes: NaN for minus infinity.
+inline Floats above(const Floats& z) { return choose(z < -3.4028234e38f, z - z, z); }
+
 // e to the x: 2 to the n times a polynomial of the rest, within 2 units in the last place (Cephes' coefficients).
 inline Floats exponential(Floats x) {
     x = choose(x > 88.f, Floats{} + 88.f, choose(x < -87.f, Floats{} - 87.f, x));
@@ -38,11 +46,10 @@ inline Floats tanh(const Floats& z) {
     return choose((z < 0.1f) & (z > -0.1f), small, 1.f - 2.f / (exponential(z + z) + 1.f));
 }
 
-// NaN comes through.
 template <int KIND> inline Floats activate(const Floats& z, float slope) {
     if (KIND == TANH) return choose(z == z, tanh(z), z);
     if (KIND == SIGMOID) return choose(z == z, 1.f / (1.f + exponential(-z)), z);
-    return choose(z == 0.f, Floats{}, choose(z < 0.f, z * slope, z));  // negative * 0.f is -0.f
+    return choose(z == 0.f, Floats{}, choose(z < 0.f, above(z) * slope, z));  // negative * 0.f is -0.f
 }
 
 // dy/dz from y.
@@ -50,7 +57,8 @@ template <int KIND> inline Floats derivative(const Floats& y, float slope) {
     if (KIND == TANH) return 1.f - y * y;
     if (KIND == SIGMOID) return y * (1.f - y);
     const Ints negative = Ints(y) < 0, zero = (y == 0.f) & ~negative;
-    return choose(zero, Floats{} + 0.5f * (1.f + slope), choose(negative, Floats{} + slope, Floats{} + 1.f));
+    const Floats side = choose(negative, Floats{} + slope, Floats{} + 1.f);
+    return choose(y == y, choose(zero, Floats{} + 0.5f * (1.f + slope), side), y);
 }
 
 inline Floats activate(const Floats& z, const Curve& curve) {

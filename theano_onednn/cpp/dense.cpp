@@ -36,8 +36,8 @@ void finish_row(const Dense& d, int64_t row, uint16_t* draws) {
         Floats z = load<Floats>(y + i, count) + load<Floats>(d.bias + i, count);
         if (!d.curve.linear()) z = activate(z, d.curve);
         if (d.threshold) {
-            Ints dropped = __builtin_convertvector(load<Halves>(draws + i, count), Ints) < int(d.threshold);
-            z = dropped ? dead() : z * scale;
+            const Ints drawn = __builtin_convertvector(load<Halves>(draws + i, count), Ints);
+            z = choose(drawn < int(d.threshold), dropped(z), z * scale);
         }
         store(y + i, z, count);
     }

@@ -165,8 +165,10 @@ void gradients(const Normalise& p, const float* x, const float* gy, const Strip&
     for (int64_t i = 0, place = s.at; i < width / 2; ++i, place += 2 * channels) {
         const Four four(affine, x + place, window, count);
         const Floats part = back(four.best, load<Floats>(gy + s.pooled + i * channels, count));
-        for (int k = 0; k < 4; ++k)
-            use(place + window.offsets[k], four.off[k], four.z[k] == four.best ? part : Floats{});
+        for (int k = 0; k < 4; ++k) {
+            const Ints taken = (four.z[k] == four.best) | (four.z[k] != four.z[k]);
+            use(place + window.offsets[k], four.off[k], taken ? part : Floats{});
+        }
     }
     if (width % 2)
         for (int row = 1; row <= 2; ++row) border(s.at + (row * width - 1) * channels);

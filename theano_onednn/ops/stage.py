@@ -1,4 +1,5 @@
 """The fused convolution stage on our C++ library."""
+import numpy as np
 import theano.tensor as T
 from theano.gof import Apply
 from theano.gradient import DisconnectedType
@@ -8,6 +9,8 @@ from .activation import RECTIFIER, expression
 from .convolution import Convolved, Geometry, set_gradient, set_outputs
 from .derivatives import ByTheano, GradientByTheano
 from .native import address, call, channels_last_room, dense_array, elements, float32, next_state, room, scale_of
+
+DROPPED = np.uint8(64)  # pool.h's: a bit of `where`
 
 
 class Staged(Convolved):
@@ -118,4 +121,4 @@ def in_theano(op, x, weights, bias, where):
     """Stage's output as Theano's own expression; `where` says what dropout left."""
     z = expression(op.activation, op.geometry.expression(x, weights) + bias.dimshuffle("x", 0, "x", "x"))
     y = pool_2d(z, (2, 2), ignore_border=True)
-    return y * T.neq(where, 0).dimshuffle(0, 3, 1, 2) * scale_of(op.threshold) if op.threshold else y
+    return y * T.eq(where & DROPPED, 0).dimshuffle(0, 3, 1, 2) * scale_of(op.threshold) if op.threshold else y
