@@ -95,6 +95,11 @@ def float32(op, variables, *dimensions):
     return variables
 
 
+def wanted(node):
+    """Which of the node's outputs anybody wants."""
+    return [bool(getattr(variable, "clients", True)) for variable in node.outputs]
+
+
 class Prepared(Op):
     """An Op whose thunk knows which of its outputs anybody wants."""
 
@@ -102,7 +107,7 @@ class Prepared(Op):
         raise NotImplementedError
 
     def perform(self, node, inputs, outputs):
-        self.compute(inputs, outputs, [True] * len(outputs))
+        self.compute(inputs, outputs, wanted(node) if node else [True] * len(outputs))
 
     def make_thunk(self, node, storage_map, compute_map, no_recycling, impl=None):
         if LIBRARY is None:  # the function was compiled elsewhere, and pickled
@@ -110,11 +115,10 @@ class Prepared(Op):
         inputs = [storage_map[variable] for variable in node.inputs]
         outputs = [storage_map[variable] for variable in node.outputs]
         done = [compute_map[variable] for variable in node.outputs]
-        wanted = [bool(getattr(variable, "clients", True)) for variable in node.outputs]
-        compute = self.compute
+        compute, used = self.compute, wanted(node)
 
         def thunk():
-            compute([cell[0] for cell in inputs], outputs, wanted)
+            compute([cell[0] for cell in inputs], outputs, used)
             for flag in done:
                 flag[0] = True
 
