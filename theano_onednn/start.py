@@ -12,7 +12,7 @@ import theano
 
 from . import gpu, library, settings
 from .errors import NotReady, Problem
-from .ops import groups, layout, loops, native, nesterov, rewrites, small, substitute
+from .ops import groups, layout, loops, native, nesterov, rewrites, small, substitute, unfold
 
 # dnnl_cpu_isa_t's bits
 AVX2, AVX512, BF16, AMX = 0x7, 0x27, 0xE7, 0xFEF
@@ -67,6 +67,8 @@ def _install():
                                   "fast_run", "inplace")
     loops.install()
     rewrites.register()
+    theano.compile.optdb.register("fkp_allow", unfold.Allow(), -2, "fkp", "fast_run", "fast_compile")
+    theano.compile.optdb.register("fkp_unfold", unfold.Unfold(), -1, "fast_run", "fast_compile")
     theano.compile.optdb.register("fkp_channels_last", layout.KeepChannelsLast(), 49.5, "fkp", "fast_run")
     # After everything else: 75 and a little are Theano's own in-place rewrites.
     theano.compile.optdb.register("fkp_small_ops", small.RunSmallOpsInPython(), 99, "fast_run")

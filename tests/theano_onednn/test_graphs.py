@@ -189,3 +189,18 @@ def test_repeated_rows_and_columns_are_one_op_and_theanos(order):
         close(one, other)
     assert not kinds(theano.function([x], [T.repeat(x, 2, 1), T.repeat(x, np.array([1, 2, 3]), 2), T.repeat(x, 2)]))
     np.testing.assert_array_equal(x.repeat(2, axis=3).eval({x: IMAGE}), IMAGE.repeat(2, axis=3))
+
+
+@pytest.mark.parametrize("place", [1, 2, 3], ids=["conv", "pool", "dense"])
+def test_debug_mode_finds_nothing(place):
+    """It compares what `perform` computes with what the thunk does; the input's gradient is wanted by nobody."""
+    image, *layers = chain()
+    net = layers[place - 1]
+    parameters = lasagne.layers.get_all_params(net)
+    loss = (substitute.get_output(net, image.input_var) ** 2).mean()
+    mode = theano.compile.debugmode.DebugMode(check_c_code=False, stability_patience=1)
+    function = theano.function([image.input_var], T.grad(loss, parameters), mode=mode)
+    assert any(name.endswith("Gradient") for name in kinds(function))
+    usual = theano.function([image.input_var], T.grad(loss, parameters))
+    for found, expected in zip(function(IMAGE), usual(IMAGE)):
+        close(found, expected, 1e-5)

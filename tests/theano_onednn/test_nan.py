@@ -34,19 +34,21 @@ NETS = {
        for name, curve in CURVES.items()},
     "dense, dropout": lambda: DropoutLayer(DenseLayer(InputLayer((None, *SHAPE[1:])), 20)),
     **{"conv " + name: lambda curve=curve: conv(curve) for name, curve in CURVES.items()},
-    **{"stage " + name: lambda curve=CURVES[name]: MaxPool2DLayer(conv(curve), 2) for name in ("rectify", "leaky", "linear")},
+    **{"stage " + name: lambda curve=CURVES[name]: MaxPool2DLayer(conv(curve), 2)
+       for name in ("rectify", "leaky", "linear")},
     "stage, dropout": lambda: DropoutLayer(MaxPool2DLayer(conv(), 2)),
     "stage, dropout of most": lambda: DropoutLayer(MaxPool2DLayer(conv(leaky_rectify), 2), p=0.9),
     "pool": lambda: MaxPool2DLayer(InputLayer((None, *SHAPE[1:])), 3, stride=2),
     "mean": lambda: Pool2DLayer(InputLayer((None, *SHAPE[1:])), 2, mode="average_inc_pad"),
     **{"normalised " + name: lambda curve=curve: normalised(curve, False) for name, curve in CURVES.items() if curve},
-    "normalised, pool": lambda: normalised(rectify, True), "normalised, leaky, pool": lambda: normalised(leaky_rectify, True),
+    "normalised, pool": lambda: normalised(rectify, True),
+    "normalised, leaky, pool": lambda: normalised(leaky_rectify, True),
 }
 
 
 @functools.lru_cache(None)
 def made(name):
-    """The net, and of both ways a function of images and a gradient: y, and the gradients of the images and parameters."""
+    """The net and, of both ways, a function of images and y's gradient: y, and all other gradients."""
     lasagne.random.set_rng(np.random.RandomState(3))
     net, functions = NETS[name](), []
     for get_output in (substitute.original_get_output, substitute.get_output):
@@ -65,7 +67,8 @@ def spoil(array, place, value=np.nan):
 
 
 PLACES = {
-    "a pixel": lambda x, gy, values: spoil(x, (1, 1, 3, 2)), "the last pixel": lambda x, gy, values: spoil(x, (1, 1, -1, -1)),
+    "a pixel": lambda x, gy, values: spoil(x, (1, 1, 3, 2)),
+    "the last pixel": lambda x, gy, values: spoil(x, (1, 1, -1, -1)),
     "infinite pixels": lambda x, gy, values: spoil(x, (1, slice(None), slice(2, 6)), np.inf),
     "infinite pixels below": lambda x, gy, values: spoil(x, (1, slice(None), slice(2, 6)), -np.inf),
     "a weight": lambda x, gy, values: spoil(values[0].reshape(-1), 2),
@@ -89,7 +92,8 @@ def test_where_theano_shows_nan_ours_does(both, place):
     net, parameters, functions = both
     if place in ("a weight", "a bias") and not parameters:
         pytest.skip("it has none")
-    x, gy, values = numbers(*SHAPE), numbers(SHAPE[0], *net.output_shape[1:], seed=1), [p.get_value() for p in parameters]
+    x, gy = numbers(*SHAPE), numbers(SHAPE[0], *net.output_shape[1:], seed=1)
+    values = [parameter.get_value() for parameter in parameters]
     PLACES[place](x, gy, values)
     for parameter, array in zip(parameters, values):
         parameter.set_value(array)

@@ -144,6 +144,47 @@ for deterministic in (False, True):
         "Scale), flat norm (no kernel for a BatchNormLayer)"]
 
 
+@pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run")
+def test_a_class_of_the_scripts_own_goes_by_its_module_where_lasagne_has_one_of_that_name(script):
+    path = script("""
+import beside
+import lasagne
+import theano
+from lasagne.layers import InputLayer, get_output
+
+class DenseLayer(lasagne.layers.DenseLayer):
+    def get_output_for(self, input, **kwargs):
+        return 2 * super().get_output_for(input, **kwargs)
+
+class Plain(lasagne.layers.DenseLayer):
+    pass
+
+net = lasagne.layers.DenseLayer(InputLayer((None, 4)), 3)
+net = Plain(beside.DenseLayer(DenseLayer(DenseLayer(net, 3), 3, name="second"), num_units=3), 2)
+theano.function([lasagne.layers.get_all_layers(net)[0].input_var], get_output(net))
+""")
+    path.with_name("beside.py").write_text("""
+import lasagne
+
+class DenseLayer(lasagne.layers.Layer):
+    def __init__(self, incoming, num_units):
+        super().__init__(incoming)
+        self.W = self.add_param(lasagne.init.Normal(), (self.input_shape[1], num_units), "W")
+
+    def get_output_shape_for(self, shape):
+        return (shape[0], self.W.get_value().shape[1])
+
+    def get_output_for(self, input, **kwargs):
+        return input.dot(self.W)
+""")
+    done = run(path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[1:] == [
+        "theano_onednn: layers on oneDNN: DenseLayer, Plain; Theano's own: __main__.DenseLayer (its get_output_for is "
+        "not Lasagne's), second (its get_output_for is not Lasagne's), beside.DenseLayer (no kernel for a "
+        "beside.DenseLayer)"]
+
+
 def test_layers_for_gpus_of_2015_compute_on_this_machine(script):
     done = run(script("""
 import lasagne

@@ -5,7 +5,7 @@
 // slopes, NEGATIVE that it is below, DROPPED that it passes 0 times its gradient.  Neither the convolution's output nor
 // a mask is kept.
 //
-// NaN comes through.  ZERO and NEGATIVE together say that the four bits are of sums that are NaN; BORDER says that there
+// NaN comes through.  ZERO and NEGATIVE together say that the four bits are of sums that are NaN; BORDER, that there
 // is one in what lies beside this window and in none, at the end of an odd number of rows or columns.
 #pragma once
 #include <limits>

@@ -2,6 +2,7 @@
 import weakref
 from collections import Counter
 
+import lasagne
 import theano
 from lasagne.layers import Conv1DLayer, Conv2DLayer, DenseLayer, MaxPool1DLayer, MaxPool2DLayer, Pool2DLayer
 
@@ -42,14 +43,21 @@ def ours(node):
 
 
 def label(layer):
-    return layer.name or type(layer).__name__
+    return layer.name or kind_of(layer)
+
+
+def kind_of(layer):
+    """The class's name; with its module where Lasagne has another class of that name."""
+    kind = type(layer)
+    lasagnes = getattr(lasagne.layers, kind.__name__, kind)
+    return kind.__name__ if kind is lasagnes else "%s.%s" % (kind.__module__, kind.__name__)
 
 
 def reason(layer, before):
     """Why a layer is Theano's own."""
     kind = next((kind for kind in KNOWN if isinstance(layer, kind)), None)
     if kind is None:
-        return "no kernel for a %s" % type(layer).__name__
+        return "no kernel for a %s" % kind_of(layer)
     if released.difference(layer, kind):
         return released.difference(layer, kind)
     types = {variable.dtype for variable in [before, *layer.get_params()] if hasattr(variable, "dtype")}
@@ -57,7 +65,7 @@ def reason(layer, before):
         return "%s instead of float32" % ", ".join(sorted(types - {"float32"}))
     if kind is DenseLayer:
         return "inside a loop" if loops.inside() else "its input has one axis"
-    return "no kernel for a %s" % type(layer).__name__
+    return "no kernel for a %s" % kind_of(layer)
 
 
 def line():
