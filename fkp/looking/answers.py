@@ -18,6 +18,10 @@ def net_points(net, images):
 
 
 def both_ways(look, images, points=None):
-    """The mean of what `look(images, points)` answers on the faces and on their mirror images: points (n, all)."""
-    mirrored = look(np.ascontiguousarray(images[:, :, ::-1]), None if points is None else mirror_faces(points))
-    return (look(images, points) + mirror_faces(mirrored)) / 2
+    """The mean of what `look(images, points)` answers on the faces and on their mirror images: points (n, all).
+
+    It looks once, at all of them: a net is quicker with many faces than twice with half of them.
+    """
+    seen = look(np.concatenate([images, images[:, :, ::-1]]),
+                None if points is None else np.concatenate([points, mirror_faces(points)]))
+    return (seen[:len(images)] + mirror_faces(seen[len(images):])) / 2
