@@ -8,9 +8,9 @@ differ, the net has not found it: it is looked for all over the picture.
 """
 import numpy as np
 
-from fkp.keypoints import MEAN_FACE, SIZE, placement, rms, tilt
+from fkp.keypoints import MEAN_FACE, SIZE, pixels, placement, rms, tilt
 from fkp.looking.answers import both_ways, net_points
-from fkp.looking.search import agreed, settle
+from fkp.looking.search import agreed, from_nearby, settle
 from fkp.pictures.preprocess import preprocessed
 from fkp.pictures.warp import Warp
 
@@ -21,11 +21,13 @@ TILTED = np.deg2rad(12)    # tilted: so it is put right first
 AT_MOST = 3.0              # times larger or smaller is it made
 DOUBTFUL = np.deg2rad(40)  # a tilt that the net has not learned, and what it sees of it says little
 UNSURE = 0.9               # pixels: looks that differ by more have not found the face, which is looked for from STARTS
-SEARCHED = 20, 0.05        # faces, or this share of them, at most: a search takes as long as 70 faces that are found
+LEARNED = 3.0              # pixels: a net with a larger error finds few faces, and a search takes as long as 70 looks
+TOGETHER = 16              # faces that are searched for at once: that many times STARTS are in memory
 STARTS = np.array([(x, y, larger) for larger in (0.8, 1.15, 1.7) for x in (28, 48, 68) for y in (28, 48, 68)])
 NEAR = [(0, 0, 1, 0), (6, 6, 1.1, 8), (-6, 6, 0.9, -8), (6, -6, 0.9, 8), (-6, -6, 1.1, -8)]  # as `usual_view` takes it
 SURE = 2.0                 # pixels, of a face of the usual size: looks at it from NEAR by differ by less
-SAME, MANY = 3.0, 3        # what so many starts end at, with fewer pixels between their answers, is a face
+SAME, MANY = 3.0, 3        # what so many starts end at, with fewer pixels between their answers, may be a face
+CANDIDATES = 3             # so many of these are looked at from NEAR by, at most
 CENTRE = placement(MEAN_FACE[None])[0]  # (1, 2): the middle of the usual face
 
 
@@ -36,7 +38,9 @@ def level1_points(net, images):
 
     def search(faces):  # a part of a picture has other greys than the whole
         return look(preprocessed(faces, net.run_.preprocess))
-    return again(look, images, search) if knows_many_sizes(net) else look(images)
+    if not knows_many_sizes(net):
+        return look(images)
+    return again(look, images, search) if finds_faces(net) else once_more(look, images)[0]
 
 
 def knows_many_sizes(net):
@@ -44,18 +48,33 @@ def knows_many_sizes(net):
     return bool(net.run_.maps and net.run_.augmented)
 
 
+def finds_faces(net):
+    """True for a net whose validation error, in pixels, is below LEARNED: others would search for nearly every face."""
+    losses = [row["valid_loss"] for row in net.train_history_]
+    return bool(losses) and pixels(min(losses)) < LEARNED
+
+
 def again(look, images, search=None):
     """What `look(images)` answers in several looks: points (n, all) of the images (n, SIZE, SIZE).
 
-    `search` is the `look` of a search, where it prepares what it sees.
+    A face's answer is its own, whatever other faces there are.  `search` is the
+    `look` of a search, where it prepares what it sees.
     """
+    points, unsure = once_more(look, images)
+    lost = np.flatnonzero(unsure > UNSURE)
+    for first in range(0, len(lost), TOGETHER):
+        some = lost[first:first + TOGETHER]
+        points[some] = anywhere(search or look, images[some], points[some])
+    return points
+
+
+def once_more(look, images):
+    """`closer`, and faces that lie badly once more at the usual place: points (n, all), and `closer`'s doubt (n,)."""
     points, unsure = closer(look, images)
     far = lies_badly(points)
     if far.any():
         points[far] = put_right(look, images[far], points[far], unsure[far])
-    for i in unsurest(unsure):
-        points[i] = anywhere(search or look, images[i], points[i])
-    return points
+    return points, unsure
 
 
 def closer(look, images):
@@ -63,13 +82,6 @@ def closer(look, images):
     middle, still = np.full((len(images), 2), SIZE / 2), np.zeros(len(images))
     warps = [Warp(still, still + size, middle, middle) for size in SIZES]
     return agreed([look(images)] + [warp.undo(look(warp.images(images))) for warp in warps])
-
-
-def unsurest(unsure):
-    """Which faces are not found, the worst first, SEARCHED at most: a net that finds few would need hours."""
-    few, share = SEARCHED
-    order = np.argsort(-unsure)[:max(few, round(share * len(unsure)))]
-    return order[unsure[order] > UNSURE]
 
 
 def lies_badly(points):
@@ -104,15 +116,44 @@ def put_right(look, images, points, unsure):
     return points * (1 - weight) + warp.undo(seen) * weight
 
 
-def anywhere(look, image, points):
-    """Points (all,) of the face that the net is surest of on an image (SIZE, SIZE); if it is of none, `points` (all,).
+def anywhere(look, images, points):
+    """Points (n, all) of the face that the net is surest of on each image (n, SIZE, SIZE); if of none, its `points`.
 
-    It is looked for from STARTS; what is a face is found from many.
+    It is looked for from STARTS.  What is a face is found from many, and stays where it is when seen from nearby.
     """
-    images, places, scale = np.repeat(image[None], len(STARTS), 0), STARTS[:, :2], STARTS[:, 2]
-    starts = Warp(np.zeros(len(STARTS)), scale, places, np.repeat(CENTRE, len(STARTS), 0))
-    seen, found, differ = settle(lambda view: view.undo(look(view.images(images))), usual_view, starts, NEAR)
-    differ /= placement(seen)[2]  # as large as usual
-    surest = differ.argmin()
-    same = rms(found - found[surest], 1) < SAME
-    return found[surest] if differ[surest] < SURE and same.sum() >= MANY else points
+    n, points = len(images), points.copy()
+    starts = Warp(np.zeros(n * len(STARTS)), np.tile(STARTS[:, 2], n), np.tile(STARTS[:, :2], (n, 1)),
+                  np.repeat(CENTRE, n * len(STARTS), 0))
+    seen = settle(seeing(look, images.repeat(len(STARTS), 0)), usual_view, starts).reshape(n, len(STARTS), -1)
+    face, candidates = candidates_of(seen)
+    if len(face) == 0:
+        return points
+    found, differ = from_nearby(seeing(look, images[face]), usual_view, candidates, NEAR)
+    differ = differ / placement(candidates)[2]  # as large as usual
+    for at in np.argsort(-differ):  # the surest last
+        if differ[at] < SURE:
+            points[face[at]] = found[at]
+    return points
+
+
+def seeing(look, images):
+    """What `look` answers on views of these images, a Warp each, as points of the images."""
+    return lambda views: views.undo(look(views.images(images)))
+
+
+def candidates_of(seen):
+    """What MANY starts or more ended at, of seen (n, starts, all): which face it may be (c,), and its points (c, all).
+
+    CANDIDATES at most of each face, those first that most starts ended at.
+    """
+    faces, points = [], []
+    for face, ends in enumerate(seen):
+        same = rms(ends[:, None] - ends, 2) < SAME  # (starts, starts)
+        for _ in range(CANDIDATES):
+            best = same.sum(1).argmax()
+            if same[best].sum() < MANY:
+                break
+            faces.append(face)
+            points.append(ends[best])
+            same = same & ~same[best] & ~same[best][:, None]
+    return np.array(faces, int), np.array(points).reshape(-1, seen.shape[-1])

@@ -25,7 +25,8 @@ def find(photo, answer):
     edge = min(grey.size) // 2
     wider = Image.fromarray(np.pad(np.asarray(grey), edge, mode="edge"))  # a face may be cut off by the photo's edge
     look = functools.partial(points_in, wider, answer=answer)
-    _, points, differ = search.settle(look, around, grid(*grey.size) + (edge, edge, 0), NEAR)
+    seen = search.settle(look, around, grid(*grey.size) + (edge, edge, 0))
+    points, differ = search.from_nearby(look, around, seen, NEAR)
     squares = around(points)
     unsure = differ * SIZE / squares[:, 2].clip(SMALLEST)
     order = [i for i in unsure.argsort() if unsure[i] < SURE and squares[i, 2] >= SMALLEST]

@@ -11,19 +11,21 @@ from fkp.keypoints import rms
 LOOKS = 3   # from each start, before it is asked from near by
 
 
-def settle(look, around, views, near):
-    """What a search from `views` of a picture ends at.
+def settle(look, around, views):
+    """The points (n, k) of the faces that are seen at last where one looks first at these `views` of a picture.
 
-    look(views) gives the points (n, k) that are seen in them, in pixels of the
-    picture; around(points, *by) the views that show faces with such points at
-    the usual place and in the usual size, or off it by one of `near`.  Returns
-    the points (n, k), their mean as seen from near by, and by how many pixels,
-    root mean square, these looks differ (n,).
+    look(views) gives the points that are seen in them, in pixels of the
+    picture; around(points) the views that show faces with such points at the
+    usual place and in the usual size, around(points, *by) off it by a little.
     """
-    for _ in range(LOOKS):
-        seen = look(views)
-        views = around(seen)
-    return (seen, *agreed([look(around(seen, *by)) for by in near]))
+    for _ in range(LOOKS - 1):
+        views = around(look(views))
+    return look(views)
+
+
+def from_nearby(look, around, points, near):
+    """The mean of what is seen of faces with these points from each of `near`, and how far it differs: see `agreed`."""
+    return agreed([look(around(points, *by)) for by in near])
 
 
 def agreed(answers):

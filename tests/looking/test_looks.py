@@ -119,41 +119,65 @@ def test_a_face_that_the_looks_do_not_find_is_looked_for_all_over_the_picture():
     np.testing.assert_allclose(blind(images)[0, :30], MEAN_FACE)  # at first it is not seen
 
 
-def test_a_net_that_finds_few_faces_searches_for_the_worst_alone():
-    assert looks.unsurest(np.r_[[0.1] * 437, np.arange(2, 65)]).tolist() == list(range(499, 474, -1))
-    assert looks.unsurest(np.r_[[0.1] * 37, 2, 3, 1]).tolist() == [38, 37, 39]
-    assert looks.unsurest(np.full(40, 2.0)).size == 20
-    assert looks.unsurest(np.array([1.5])).tolist() == [0] and looks.unsurest(np.array([0.5, np.nan])).tolist() == []
+def company():
+    """Pictures of each kind: found at once, far off, lost; and 30 equal ones, as many as were once too many."""
+    return np.concatenate([rectangles((48, 47), (62, 47), (50, 44)), np.repeat(rectangles((76, 64), wide=12), 30, 0),
+                           rectangles((20, 30), (40, 70), wide=14)])
 
 
-def test_a_search_prepares_what_it_sees(monkeypatch):
+@pytest.mark.parametrize("together", [1, 4, 100])
+def test_an_answer_does_not_depend_on_its_company(together, monkeypatch):
+    monkeypatch.setattr(looks, "TOGETHER", together)
+    images = company()
+    found = looks.again(blind, images)
+    np.testing.assert_allclose(found[3:33], found[3:4].repeat(30, 0), atol=1e-3)
+    np.testing.assert_allclose(looks.again(blind, images[::-1]), found[::-1], atol=1e-3)
+    for i in (0, 1, 3, 33, 34):
+        np.testing.assert_allclose(looks.again(blind, images[i:i + 1]), found[i:i + 1], atol=1e-3)
+    np.testing.assert_allclose(found, points(images), atol=0.6)
+
+
+def test_a_search_prepares_what_it_sees():
     images, searched = rectangles((76, 64), wide=12), []
     looks.again(blind, images, lambda faces: searched.append(len(faces)) or blind(faces))
-    assert searched == [len(looks.STARTS)] * (LOOKS + len(looks.NEAR))
+    assert searched[:LOOKS] == [len(looks.STARTS)] * LOOKS
+    assert searched[LOOKS:] == [searched[-1]] * len(looks.NEAR) and 1 <= searched[-1] <= looks.CANDIDATES
 
 
-def test_level_1_prepares_what_a_search_sees_as_it_does_pictures(monkeypatch):
-    net, prepared = SimpleNamespace(run_=dataclasses.replace(a_run("net4"), maps=True, augmented=True)), []
+def trained_net(error, **kind):
+    """A net that `blind` stands for, with this validation error in pixels."""
+    return SimpleNamespace(run_=dataclasses.replace(a_run("net4"), **kind),
+                           train_history_=[{"valid_loss": (error / 48) ** 2}, {"valid_loss": 1.0}])
+
+
+@pytest.mark.parametrize("error, searches", [(1.5, True), (15.0, False)])
+def test_level_1_prepares_what_a_search_sees_as_it_does_pictures(error, searches, monkeypatch):
+    net, prepared = trained_net(error, maps=True, augmented=True), []
     monkeypatch.setattr(looks, "net_points", lambda net, faces: blind(faces))
     monkeypatch.setattr(looks, "preprocessed", lambda faces, method: prepared.append(method) or faces)
     looks.level1_points(net, rectangles((48, 47)))
     assert prepared == []
     looks.level1_points(net, rectangles((76, 64), wide=12))
-    assert prepared == [net.run_.preprocess] * (LOOKS + len(looks.NEAR))
+    assert prepared == [net.run_.preprocess] * (LOOKS + len(looks.NEAR)) * searches  # a net that finds few faces: none
+
+
+def test_a_net_without_a_history_searches_for_nothing():
+    assert not looks.finds_faces(SimpleNamespace(train_history_=[]))
+    assert not looks.finds_faces(SimpleNamespace(train_history_=[{"valid_loss": np.nan}]))
 
 
 def test_what_moves_along_with_the_view_is_no_face():
-    images, first = rectangles((76, 64), wide=12), np.full(34, 1.0)
+    images, first = rectangles((76, 64), (40, 40), wide=12), np.full((2, 34), 1.0)
     for look in (lambda faces: np.tile(np.pad(MEAN_FACE, (0, 4)), (len(faces), 1)),
                  lambda faces: np.full((len(faces), 34), 48.)):
-        assert looks.anywhere(look, images[0], first) is first
+        np.testing.assert_array_equal(looks.anywhere(look, images, first), first)
 
 
 def test_what_is_seen_from_a_few_starts_only_is_no_face(monkeypatch):
-    images, first = rectangles((76, 64), wide=12), np.full(34, 1.0)
-    assert looks.anywhere(blind, images[0], first) is not first
+    images, first = rectangles((76, 64), wide=12), np.full((1, 34), 1.0)
+    assert (looks.anywhere(blind, images, first) != first).any()
     monkeypatch.setattr(looks, "MANY", len(looks.STARTS))  # from some it is not
-    assert looks.anywhere(blind, images[0], first) is first
+    np.testing.assert_array_equal(looks.anywhere(blind, images, first), first)
 
 
 def test_points_all_in_one_place_are_an_answer_too():
@@ -171,6 +195,6 @@ def test_a_net_looks_again_if_it_has_maps_and_learned_faces_of_many_sizes(kind, 
         seen.extend(X)
         return points(X[:, 0])[:, :30] / 48 - 1
     net = SimpleNamespace(layers_=[SimpleNamespace(shape=(None, 1, 96, 96))], predict=answer,
-                          run_=dataclasses.replace(a_run("net6"), **kind))
+                          run_=dataclasses.replace(a_run("net6"), **kind), train_history_=[{"valid_loss": 1e-3}])
     looks.level1_points(net, rectangles((48, 47)))
     assert len(seen) == times  # a face and its mirror image each time
