@@ -193,3 +193,11 @@ def test_a_damaged_cache_of_drawn_faces_is_not_used(arrays, tmp_path, monkeypatc
     seen = load.faces(rows=6)
     assert seen.images.shape == (6, 96, 96) and seen.images.dtype == np.uint8 and seen.keypoints.shape == (6, 34)
     assert seen.images.any()
+
+
+def test_a_person_s_rows_stay_in_the_file_s_order():
+    groups = np.random.RandomState(1).permutation(np.repeat(np.arange(6), 50))
+    order = load.row_order(300, groups)
+    for person in range(6):
+        rows = order[groups[order] == person]
+        assert (np.diff(rows) > 0).all()

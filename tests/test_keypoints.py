@@ -144,3 +144,12 @@ def test_a_third_scheme_is_an_entry_of_the_list(monkeypatch):
     assert points[1, nose] == 5 and np.isnan(points[1, 20]) and np.isnan(points[0, nose])
     assert keypoints.schemes_of(keypoints.known_labels(points)).tolist() == [0, 2]
     np.testing.assert_array_equal(keypoints.merge_schemes(points, np.array([0, 2])), rows)
+
+
+def test_a_point_that_its_scheme_does_not_know_is_that_of_the_other_scheme():
+    at = load.ALL_COLUMNS.index
+    points = np.full((2, len(load.ALL_COLUMNS)), np.nan, np.float32)
+    points[0, at("nose_base_x")] = 7    # a complete face whose net knows the base of the nose alone,
+    points[1, at("nose_tip_x")] = 9     # and one with four points whose net knows the tip alone
+    merged = keypoints.merge_schemes(points, np.array([load.FULL, load.FOUR]))
+    np.testing.assert_array_equal(merged[:, load.COLUMNS.index("nose_tip_x")], [7, 9])

@@ -249,3 +249,10 @@ def test_several_processes_at_once_read_the_same(training):
     assert len(printed) == 120
     assert set(printed) == {reader.read_training(training, COLUMNS).fingerprint}
     assert not list(training.parent.glob("*.tmp"))
+
+
+def test_an_edit_just_before_the_read_whose_time_was_set_back_is_not_trusted(training, parses, monkeypatch):
+    monkeypatch.setattr(cache, "TICK_NS", 60_000_000_000)
+    os.utime(training, ns=(0, 10 ** 18))        # of 2001; the file's own clock says that it changed now
+    assert read_again(training, parses)
+    assert read_again(training, parses)

@@ -2,6 +2,7 @@
 import dataclasses
 
 import load
+import net5
 import numpy as np
 import pytest
 from conftest import a_run
@@ -118,3 +119,36 @@ def test_a_net_in_memory_and_its_file_have_one_fingerprint(trained):
             level = {"net4": 1, "38": 2, "32": 3}[part.path.stem.rpartition("-")[2]]
             behind = None if level == 1 else parts.fingerprints(levels.parts(), level)
             assert models.open_run(part.path)[0].behind == behind
+
+
+def test_net5_s_table_is_of_validation_faces(trained, folder):
+    models_folder, _ = trained
+    levels = cascade.Cascade(models_folder).add_specialists()
+    faces = load.faces(data=folder)
+    points = levels.predict(load.preprocessed(faces.images, levels.preprocess))
+    rows = load.validation_rows(faces)
+    scores, _ = report.read_rules(models_folder)
+    for rule, score in scores.items():
+        error = (cascade.combine(points, rule) - faces.keypoints)[rows, :30]
+        assert score == pytest.approx(np.sqrt(np.nanmean(error ** 2)), rel=1e-4)
+
+
+def test_level_3_learns_from_level_2(trained, folder, tmp_path, monkeypatch):
+    seen = {}
+
+    def train_level(level, points, behind, faces, images, args):
+        seen[level] = points, sorted(behind)
+        return {group: None for group in load.GROUPS}
+
+    def stop(*given):
+        raise KeyboardInterrupt
+    monkeypatch.setattr(net5, "train_level", train_level)
+    monkeypatch.setattr(net5.cascade, "closer_points", lambda nets, images, points, win: points + 1)
+    monkeypatch.setattr(cascade.Cascade, "parts", lambda levels: {level: [
+        parts.Part(tmp_path / f"level{level}.npz", None, "abc")] for level in [1, *levels.specialists]})
+    monkeypatch.setattr(net5.report, "print_errors", stop)
+    (tmp_path / "net4.npz").write_bytes((trained[0] / "net4.npz").read_bytes())
+    with pytest.raises(KeyboardInterrupt):
+        net5.main(["--data", str(folder), "--models", str(tmp_path), "--out", str(tmp_path)])
+    np.testing.assert_array_equal(seen[3][0], seen[2][0] + 1)
+    assert seen[3][1] == ["level1", "level2"] and seen[2][1] == ["level1"]

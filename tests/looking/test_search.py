@@ -91,8 +91,9 @@ def test_the_shipped_net_finds_a_drawn_face_off_the_middle():
     images, points = draw.draw(2)
     picture = Image.new("L", (400, 300), 128)
     picture.paste(Image.fromarray(images[1]).resize((144, 144)), (240, 20))
-    predict, run = test2.predictor("net4", cli.SHIPPED)
-    found, = photo_search.find(picture, lambda faces: predict(preprocessed(faces, run.preprocess))[:, :30])
+    predict, runs = test2.predictor("net4", cli.SHIPPED)
+    method = runs["net4"].preprocess
+    found, = photo_search.find(picture, lambda faces: predict(preprocessed(faces, method))[:, :30])
     usual = photo_search.around((points[1:, :30].reshape(1, 15, 2) * 1.5 + (240, 20)).reshape(1, 30))[0]
     assert np.array(found[:3]) == pytest.approx(usual, abs=8)
 
@@ -100,3 +101,20 @@ def test_the_shipped_net_finds_a_drawn_face_off_the_middle():
 @pytest.mark.parametrize("size", [(8, 8), (300, 9), (12, 400)])
 def test_a_small_or_narrow_photo_is_searched_as_well(size):
     assert photo_search.find(Image.new("L", size, 90), answer) == []
+
+
+@pytest.mark.parametrize("width, height", [(400, 100), (100, 400), (250, 250)])
+def test_first_squares_lie_on_the_photo_and_overlap_by_half(width, height):
+    squares = photo_search.grid(width, height)
+    assert (squares[:, :2] >= 0).all() and (squares[:, :2] + squares[:, 2:] <= (width, height)).all()
+    assert sorted(set(squares[:, 2])) == pytest.approx([part * min(width, height) for part in (0.35, 0.5, 0.7, 1)])
+    for side in set(squares[:, 2]):
+        for axis, length in enumerate((width, height)):
+            at = np.unique(squares[squares[:, 2] == side, axis])
+            assert at[0] == 0 and at[-1] == pytest.approx(length - side)
+            assert (np.diff(at) <= side / 2 + 1e-9).all()
+
+
+def test_a_square_apart_from_the_first_is_taken_and_one_within_it_is_not():
+    squares = np.array([[10, 10, 40], [20, 20, 20], [60, 10, 40]], float)
+    np.testing.assert_array_equal(photo_search.apart(squares, (200, 100)), squares[[0, 2]])

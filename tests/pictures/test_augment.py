@@ -183,3 +183,32 @@ def test_what_goes_wrong_ahead_is_raised():
     assert next(found) == 1
     with pytest.raises(ValueError, match="no"):
         next(found)
+
+
+def test_contrast_is_about_the_middle_grey():
+    greys = augment.relight(np.full((300, 96, 96), 128, np.uint8), np.random.RandomState(0))[:, 0, 0].astype(float)
+    low, high = 128 * (1 - augment.LIGHT), 128 * (1 + augment.LIGHT)   # brightness alone moves it
+    assert low - 1 <= greys.min() < low + 10 and high - 10 < greys.max() <= high + 1
+
+
+def test_three_heads_in_five_are_turned_as_many_to_the_left_as_to_the_right(drawn):
+    heads = np.tile(load.select(drawn, load.COLUMNS)[1][:1], (4000, 1))
+    turn = augment.Augmentation(4000, np.random.RandomState(0), heads=heads).turn
+    assert abs(len(turn.turned) / 4000 - 0.6) < 0.03
+    assert abs((turn.head.angle > 0).mean() - 0.5) < 0.04
+    assert np.deg2rad(33) < abs(turn.head.angle).max() <= np.deg2rad(35)
+
+
+def test_faces_are_tilted_both_ways_alike():
+    tilt = np.arctan2(*augment.RandomWarp(2000, 96, np.random.RandomState(0)).there[:, [1, 0], 0].T)
+    assert abs((tilt > 0).mean() - 0.5) < 0.05
+    assert abs(np.deg2rad([18, 20]) - [-tilt.min(), tilt.max()]).max() < np.deg2rad(2.1)
+
+
+def test_the_tip_of_a_nose_is_above_its_base():
+    head = np.full((1, len(load.ALL_COLUMNS)), np.nan, np.float32)
+    for name, xy in {"left_eye_center": (68, 36), "right_eye_center": (28, 36), "nose_base": (48, 62)}.items():
+        head[0, [load.ALL_COLUMNS.index(name + axis) for axis in ("_x", "_y")]] = xy
+    turn = augment.Turn(head, np.array([0.3]))
+    tip = (turn.head.nose_y * turn.radius).item()
+    assert 62 - tip == pytest.approx(0.1955 * 40, abs=0.01)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas
 import pytest
+from matplotlib.figure import Figure
 from fkp import Problem, cli, files, models, tables
 from fkp.results import figures
 from fkp.looking import photo
@@ -219,3 +220,11 @@ def test_the_error_pictures_show_the_table_s_own_mean():
     legend = figure.axes[0].get_legend()
     assert [text.get_text() for text in legend.get_texts()] == ["net1: 2.57", "a/net1: 3.14"]
     assert legend.get_title().get_text() == "all, on complete faces"
+
+
+def test_points_are_drawn_right_and_below():
+    axes = Figure().add_subplot()
+    figures.draw_face(axes, np.zeros((96, 96), np.uint8), np.array([10, 20, 30, 40]), np.array([11, 22, 33, 44]))
+    truth, answer = (each.get_offsets().tolist() for each in axes.collections)
+    assert truth == [[11, 22], [33, 44]] and answer == [[10, 20], [30, 40]]
+    assert axes.get_xlim() == (0, 96) and axes.get_ylim() == (96, 0)

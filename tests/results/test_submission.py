@@ -236,3 +236,13 @@ def test_a_bad_lookup_table_is_named_with_the_questions(tmp_path):
     (tmp_path / "IdLookupTable.csv").write_text("RowId,ImageId,Location\n1,1,\n")
     with pytest.raises(Problem, match="IdLookupTable.csv, line 1: column FeatureName is missing"):
         submission.questions(tmp_path)
+
+
+def test_the_first_unseen_faces_are_enough(monkeypatch):
+    monkeypatch.setattr(submission, "ENOUGH", 100)
+    faces = labelled(350)
+    order = [row for row in load.row_order(400) if row >= 50]
+    faces.keypoints[order[100:], 0::2] += 40
+    offsets, measured = submission.label_offsets(Levels, (1,), faces)
+    np.testing.assert_allclose(offsets[load.FOUR, FOUR], np.tile([0.75, -0.25], 4), atol=1e-5)
+    assert measured["4 points"]["validation faces"] == 100

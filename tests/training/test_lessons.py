@@ -85,3 +85,11 @@ def test_a_training_crop_shows_what_its_labels_mark(augment):
     at = np.stack([(weights.sum(1) * middle).sum(1), (weights.sum(2) * middle).sum(1)],
                   1) / weights.sum((1, 2))[:, None]
     np.testing.assert_allclose((at - 19) / 19, targets[:, :2], atol=0.5 / 19)
+
+
+def test_crops_are_off_by_errors_on_validation_faces_alone(drawn):
+    seen = np.where(np.isnan(drawn.keypoints), 48, drawn.keypoints) + np.float32(30)   # far off where a net was trained
+    rows = load.validation_rows(drawn)
+    seen[rows] = np.where(np.isnan(drawn.keypoints[rows]), 48, drawn.keypoints[rows]) + np.float32([1, 2] * 17)
+    errors = lessons.lesson("M", seen, drawn).errors
+    np.testing.assert_allclose(errors, np.tile([1, 2], (len(errors), 1)), atol=1e-4)
