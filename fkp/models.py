@@ -140,6 +140,14 @@ def record_is_sound(record):
 
 def open_net(path):
     """The net of a model file, with its parameters; it predicts at once, and compiles the rest if fitted."""
+    net = restored(path)
+    compile_prediction(net)
+    mask_untaught(net, net.run_.taught)
+    return net
+
+
+def restored(path):
+    """The net of a model file, with its parameters and nothing compiled.  Raises Problem for a damaged file."""
     params, header = read(path)
     net = rebuild(header, path, max((p.size for p in params), default=0))
     own = net.get_all_params()
@@ -151,8 +159,6 @@ def open_net(path):
     taught = net.run_.taught
     if taught is not None and net.layers_["output"].output_shape[-1] != len(taught):
         raise Problem(f"{path}: its settings are damaged (taught); delete it and train again")
-    compile_prediction(net)
-    mask_untaught(net, taught)
     return net
 
 

@@ -24,7 +24,7 @@ def main(arguments=()):
     onnx.check(out)
     if args.model.name.endswith(".checkpoint.npz"):
         raise Problem(f"{args.model}: is an unfinished run; finish it with --resume, and give the model that it leaves")
-    report(out, onnx.export(models.open_net(args.model), out, args.raw))
+    report(out, onnx.export(models.restored(args.model), out, args.raw))
 
 
 def report(path, model):
