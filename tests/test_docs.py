@@ -84,7 +84,7 @@ def test_every_module_has_its_place_in_the_layout():
 
 
 def test_no_import_goes_up_a_floor():
-    floor = {part: number for number, line in re.findall(r"^(\d)\. (.*)$", prose("docs/layout.md"), re.MULTILINE)
+    floor = {part: int(number) for number, line in re.findall(r"^(\d+)\. (.*)$", prose("docs/layout.md"), re.MULTILINE)
              for part in re.findall("`([^`]+)`", line)}
     for path in [ROOT / "load.py", *ROOT.glob("fkp/**/*.py")]:
         own = part_of(path)
