@@ -12,7 +12,7 @@ import theano
 
 from . import gpu, library, settings
 from .errors import NotReady, Problem
-from .ops import groups, layout, loops, native, nesterov, rewrites, small, substitute, unfold
+from .ops import groups, layout, loops, native, nesterov, old_convolutions, rewrites, small, substitute, unfold
 
 # dnnl_cpu_isa_t's bits
 AVX2, AVX512, BF16, AMX = 0x7, 0x27, 0xE7, 0xFEF
@@ -66,6 +66,7 @@ def _install():
     theano.compile.optdb.register("fkp_nesterov_inplace", theano.tensor.opt.in2out(nesterov.nesterov_inplace), 70,
                                   "fast_run", "inplace")
     loops.install()
+    old_convolutions.install()
     rewrites.register()
     theano.compile.optdb.register("fkp_allow", unfold.Allow(), -2, "fkp", "fast_run", "fast_compile")
     theano.compile.optdb.register("fkp_unfold", unfold.Unfold(), -1, "fast_run", "fast_compile")

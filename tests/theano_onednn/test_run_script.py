@@ -204,6 +204,38 @@ assert get_output(MaxPool2DCCLayer(turned, 3, 2), images).eval().shape == (2, 1,
     assert done.returncode == 0, done.stderr
 
 
+def test_theanos_gpu_backend_of_2015_computes_on_this_machine(script):
+    done = run(script("""
+import numpy as np
+import theano
+import theano.sandbox.cuda
+import theano.sandbox.cuda.dnn as dnn
+import theano.tensor as T
+from theano.sandbox.cuda import cuda_available, gpu_contiguous
+from theano.sandbox.cuda.basic_ops import as_cuda_ndarray_variable, host_from_gpu
+from theano.sandbox.cuda.blas import GpuCorrMM
+from theano.sandbox.cuda.dnn import dnn_conv, dnn_pool
+from theano.sandbox.cuda.fftconv import conv2d_fft
+from theano.sandbox.cuda.rng_curand import CURAND_RandomStreams
+
+assert not cuda_available and dnn.dnn_available()
+theano.sandbox.cuda.use("gpu0")
+x, w = T.tensor4(), T.tensor4()
+pictures = [dnn_conv(gpu_contiguous(x), w, (1, 1), (2, 1)), dnn_conv(x, w, conv_mode="cross"),
+            GpuCorrMM("valid")(x, w), GpuCorrMM(pad=(1, 1))(x, w), conv2d_fft(x, w, border_mode="full"),
+            host_from_gpu(dnn_pool(x, (2, 2))), dnn_pool(x, (2, 2), (2, 2), "average")]
+images, kernel = np.arange(25, dtype="float32").reshape(1, 1, 5, 5), np.array([[[[0, 1], [0, 0]]]], "float32")
+found = theano.function([x, w], pictures)(images, kernel)
+assert [array.shape[2:] for array in found] == [(3, 6), (4, 4), (4, 4), (6, 6), (6, 6), (4, 4), (2, 2)]
+np.testing.assert_array_equal(found[1], images[:, :, :-1, 1:])
+np.testing.assert_array_equal(found[2], found[1])
+np.testing.assert_array_equal(found[5], images[:, :, 1:, 1:])
+np.testing.assert_array_equal(found[6][0, 0], [[3, 5], [13, 15]])
+assert CURAND_RandomStreams(1).uniform((2,)).eval().shape == (2,)
+"""))
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.skipif(start.reason is not None, reason="Theano's own Ops run")
 def test_graphs_without_layers_are_counted(script):
     done = run(script("import theano, theano.tensor as T\nx, w = T.tensor4(), T.tensor4()\n"

@@ -13,7 +13,12 @@ def old_pooling(signal):
     def max_pool_2d(input, ds, ignore_border=None, st=None, padding=(0, 0), mode="max"):
         return pool.pool_2d(input, ws=ds, ignore_border=ignore_border, stride=st, pad=padding, mode=mode)
 
-    signal.downsample = names.module("theano.tensor.signal.downsample", max_pool_2d=max_pool_2d)
+    def DownsampleFactorMax(ds, ignore_border=False, st=None, padding=(0, 0), mode="max"):
+        return lambda input: pool.pool_2d(input, ds, ignore_border, st, padding, mode)
+
+    signal.downsample = names.module("theano.tensor.signal.downsample", max_pool_2d=max_pool_2d,
+                                     max_pool_2d_same_size=pool.max_pool_2d_same_size,
+                                     DownsampleFactorMax=DownsampleFactorMax)
 
 
 def without_c(scan_module):

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 
-from . import gpu_layers, pickles
+from . import gpu_layers, old_cuda, pickles
 from .names import Cast, cross_validation, module
 
 PYTHON_2 = {"xrange": range, "raw_input": input, "unicode": str, "reduce": functools.reduce}   # for the script alone
@@ -38,6 +38,7 @@ def restore():
     pickles.restore()
     itertools.izip, itertools.imap = zip, map
     gpu_layers.restore()
+    old_cuda.restore()
     _restore_ix()
 
 

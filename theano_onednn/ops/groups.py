@@ -19,7 +19,7 @@ from lasagne.layers import (ConcatLayer, Conv2DLayer, DenseLayer, DropoutLayer, 
 from lasagne.nonlinearities import LeakyRectify, identity, rectify, sigmoid, tanh
 
 from ..layers import BatchNormLayer, UpscaleLayer
-from . import LINEAR, RECTIFIER, Convolution, Dense, Geometry, Stage, loops
+from . import LINEAR, RECTIFIER, Convolution, Dense, Geometry, Stage, loops, old_convolutions
 from .normalise import batch_normalization_train
 from .released import does
 
@@ -50,7 +50,7 @@ def find_group(first, consumers, wanted):
         return found[0] if len(found) == 1 and layer not in wanted else None
 
     dropout = None
-    if does(first, Conv2DLayer) and first.convolution is T.nnet.conv2d:
+    if does(first, Conv2DLayer) and first.convolution in (T.nnet.conv2d, old_convolutions.conv2d):
         activation = activation_of(first, wanted) if first.b is None or not first.untie_biases else None
         following = only_consumer(first)
         build, members = build_convolution, [first]
