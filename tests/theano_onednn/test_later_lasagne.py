@@ -1,11 +1,13 @@
 """Layers with settings and methods of Lasagne's later versions compute what they say, both ways."""
+import inspect
 import os
 import subprocess
 import sys
 
+import lasagne
 import numpy as np
 import pytest
-from lasagne.layers import Conv2DLayer, DenseLayer, DropoutLayer, InputLayer, MaxPool2DLayer, get_all_layers
+from lasagne.layers import Conv2DLayer, DenseLayer, DropoutLayer, InputLayer, Layer, MaxPool2DLayer, get_all_layers
 from later_lasagne import make
 
 from conftest import ROOT
@@ -157,3 +159,19 @@ def test_a_setting_that_the_installed_lasagne_does_not_read_changes_nothing():
     found, expected = (get(net, numbers).eval() for get in (substitute.get_output, substitute.original_get_output))
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
     assert "its flip_filters is False" not in census.line()  # its convolution is still ours, by rewrite
+
+
+class Heard(Layer):
+    def get_output_for(self, input, loud=False, **kwargs):
+        return 2 * input if loud else input
+
+
+@pytest.mark.parametrize(("kwargs", "theirs"), [({}, False), ({"deterministic": True}, False), ({"loud": True}, False),
+                                                ({"named": 1}, False), ({"lout": True}, True)], ids=str)
+def test_lasagne_itself_warns_of_keyword_arguments_that_no_layer_takes(monkeypatch, kwargs, theirs):
+    monkeypatch.setattr(lasagne.utils, "inspect_kwargs", lambda f: list(inspect.signature(f).parameters), raising=False)
+    monkeypatch.setattr(substitute, "original_get_output", lambda *arguments, **kwargs: "Lasagne's")
+    net = DenseLayer(Heard(IMAGE), 3)
+    for layer in get_all_layers(net):
+        layer.get_output_kwargs = ["named"]
+    assert (substitute.get_output(net, **kwargs) == "Lasagne's") == theirs

@@ -3,6 +3,7 @@
 `get_output` walks the layers as Lasagne's own does, group by group (see
 groups.py); whatever is in no group builds its own graph.
 """
+import contextlib
 from collections import Counter, OrderedDict
 
 import lasagne
@@ -28,9 +29,20 @@ def get_output(layer_or_layers, inputs=None, **kwargs):
     layers = lasagne.layers.get_all_layers(wanted, given)
     found = known(layers, inputs)
     groups = find_groups([layer for layer in layers if layer not in found], wanted)
-    if "input_shape" not in kwargs and walk(layers, found, groups, kwargs):
+    if "input_shape" not in kwargs and are_heard(kwargs, layers) and walk(layers, found, groups, kwargs):
         return [found[layer] for layer in wanted] if wanted is layer_or_layers else found[layer_or_layers]
-    return original_get_output(layer_or_layers, inputs, **kwargs)  # Lasagne's errors are Lasagne's
+    return original_get_output(layer_or_layers, inputs, **kwargs)  # Lasagne's errors and warnings are Lasagne's
+
+
+def are_heard(kwargs, layers):
+    """Does Lasagne say nothing of these keyword arguments?  0.2.dev1 warns of those that no layer takes."""
+    names_of = getattr(lasagne.utils, "inspect_kwargs", None)
+    unheard = set(kwargs) - {"deterministic"} if names_of else set()
+    for layer in layers if unheard else []:
+        with contextlib.suppress(TypeError):  # Python cannot tell
+            unheard -= set(names_of(layer.get_output_for))
+        unheard -= set(layer.get_output_kwargs)
+    return not unheard
 
 
 def known(layers, inputs):
