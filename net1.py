@@ -1,6 +1,6 @@
 """Net 1: one hidden layer, trained once per preprocessing method: which is best?
 
-    python net1.py                 # 4 methods, 400 epochs each: a minute on 2 cores
+    python net1.py                 # 4 times 400 epochs: a minute on 2 cores
     python test3.py net1           # its loss history
 
 9,216 pixels go to 100 hidden units and 30 coordinates, as in Daniel Nouri's

@@ -1,6 +1,6 @@
 """Net 5: a cascade.  Specialists for left eye, right eye, nose and mouth look again, closer.
 
-    python net4.py && python net5.py   # 8 nets, each up to 1,000 epochs: 4 hours
+    python net4.py && python net5.py   # 8 times up to 1,000 epochs: 4 hours
     python net5.py --augment --tuned   # better and sooner: see net4.py
     python net4.py --heatmaps && python net5.py --heatmaps   # best: an hour
 
