@@ -1,6 +1,6 @@
 """The cascade on 8 random test faces, and a submission for Kaggle.
 
-    python test1.py             # a minute; needs net4.py trained, better net5.py too
+    python test1.py    # a minute; needs net4.py trained, better net5.py too
 
 Uses levels 1 and 2, averaged where net5.py found that better than level 2
 alone, or level 1 where there are no specialists; net5.py writes the submission
