@@ -74,7 +74,7 @@ def main(arguments=()):
         p.error("argument --image: takes one net")
     figures.use_display(args.show)
     args.models = greeting.nets_to_show(args.models)
-    args.out = args.out or (args.image.parent if args.image else Path("."))
+    args.out = args.out or beside(args.image)
     name, *others = args.nets or [best_there_is(args.models)]
     if args.image:
         return show_photo(name, args)
@@ -115,6 +115,14 @@ def box(text):
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form x,y,w,h in whole pixels") from None
     return x, y, w, h
+
+
+def beside(photo):
+    """The folder for what is not told where to go: the photo's, or this one.  Problem if nothing can go there."""
+    folder = photo.parent if photo else Path(".")
+    if not os.access(folder, os.W_OK) and folder.is_dir():
+        raise Problem(f"{folder}: cannot be written, so the result cannot go there; name another folder with --out")
+    return folder
 
 
 def show_photo(name, args):

@@ -7,6 +7,8 @@
 A net that is being trained is shown as far as its last checkpoint.  Saves
 test3.png.
 """
+import json
+
 import load  # first: prepares Theano
 from fkp import Problem, cli, greeting, models, tables
 from fkp.results import figures
@@ -28,11 +30,21 @@ def main(arguments=()):
     args.models = greeting.nets_to_show(args.models)
     while True:
         histories = dict(history_of(args.models, name) for name in args.nets or trained(args.models))
+        if not args.nets:
+            histories = named_once(histories)
         print_table(histories)
         figures.save(figures.loss_histories(histories), args.out / "test3.png", args.show,
                      seconds=SECONDS if args.watch else None)
         if not args.watch:
             break
+
+
+def named_once(histories):
+    """Nets of one and the same history under both names: net1 is a copy of the best of net 1's."""
+    names = {}
+    for name, (history, _) in histories.items():
+        names.setdefault(json.dumps(history), []).append(name)
+    return {" = ".join(same): histories[same[0]] for same in names.values()}
 
 
 def print_table(histories):

@@ -4,6 +4,7 @@ import numpy as np
 import pandas
 import pytest
 import test2
+import test3
 
 from fkp import keypoints, tables
 
@@ -59,3 +60,9 @@ def test_the_error_table_keeps_the_line_of_complete_faces_where_there_are_none()
     truth[:, 4:30] = np.nan
     table = test2.error_table({"net1": truth}, truth)
     assert list(table.index[:2]) == ["left_eye_center", "right_eye_center"] and np.isnan(table["net1"][test2.COMPLETE])
+
+
+def test_a_net_and_its_copy_are_shown_as_one():
+    one, other = ([{"epoch": 1, "valid_loss": loss}] for loss in (0.1, 0.2))
+    shown = test3.named_once({"net1": (one, 48), "net1-equalise": (list(one), 48), "net2": (other, 48)})
+    assert shown == {"net1 = net1-equalise": (one, 48), "net2": (other, 48)}

@@ -14,6 +14,7 @@ BUFFER = 1 << 20  # bytes
 UNPACK = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError)  # what these say of bytes that were lost
 NO_CSV = {
+    b"version https:/": "a pointer of Git LFS, not the file that it stands for; get that with git lfs pull",
     b"7z\xbc\xaf": "a 7-zip archive; unpack it",
     b"Rar!": "a RAR archive; unpack it",
     b"\xd0\xcf\x11\xe0": "an Excel workbook; save the sheet as CSV",

@@ -181,6 +181,10 @@ def _names(line, known, needed, path):
         raise Problem(f"{path}, line 1: {len(names)} columns, a pixel in each; join them with spaces to one, Image")
     if any(_NUMBER.fullmatch(name.encode()) for name in names):
         raise Problem(f"{path}, line 1: values where the column names should be; put the header line back")
+    missing = [column for column in needed if column not in names]
+    if 1 < len(missing) < len(needed):  # a data set with other keypoints
+        raise Problem(f"{path}, line 1: {len(missing)} of the {len(needed)} columns needed are missing; add them, "
+                      f"empty where nothing is labelled: {', '.join(missing)}")
     for column in needed:
         if names.count(column) != 1:
             found = "twice; remove one of the two" if names.count(column) else f"missing; {AGAIN}"

@@ -1,8 +1,9 @@
 """A user's own photo: a box around a face, or all faces that OpenCV or the net itself finds."""
+import os
 import warnings
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from fkp import Problem, tables
 from fkp.looking import photo_search
@@ -12,6 +13,7 @@ from fkp.pictures.preprocess import preprocessed
 
 SMALLEST = 8     # pixels: a face that is smaller shows nothing
 LOOKED_AT = 800  # pixels: OpenCV looks for faces on a photo made so small
+HAARCASCADES = ["/usr/share/opencv4/haarcascades", "/usr/share/opencv/haarcascades"]   # of Debian's OpenCV
 
 
 def predict(path, box, predictor, preprocess, finder=None):
@@ -29,27 +31,39 @@ def predict(path, box, predictor, preprocess, finder=None):
         return net(preprocessed(faces, preprocess))[:, :len(COLUMNS)]
 
     whole = square((0, 0, *photo.size), photo.size, path)
-    boxes = [box] if box else find_faces(photo)
-    found = boxes or photo_search.find(photo, lambda faces: answer(faces, finder or predictor))
+    found, where = ([box], f"the face in --box {in_numbers(box)}") if box else faces_on(
+        photo, lambda faces: answer(faces, finder or predictor))
     squares = [square(each, photo.size, path) for each in found] or [whole]
     points = answer(crops.scaled(photo.convert("L"), squares))
     corner = np.array([[left, upper] for left, upper, _ in squares])
     side = np.array([each[2] for each in squares])[:, None, None]
     xy = points.reshape(len(points), -1, 2) * side / SIZE + corner[:, None]
-    return photo, squares, xy.reshape(points.shape), f"{path}: {in_words(box, boxes, found)}"
+    return photo, squares, xy.reshape(points.shape), f"{path}: {where}"
 
 
-def in_words(box, boxes, found):
-    """Where a face was looked for.  boxes: as `find_faces` gives them; found: those, or what the net found."""
-    if box:
-        return f"the face in --box {in_numbers(box)}"
+def faces_on(photo, answer):
+    """Boxes (x, y, w, h) of a photo's faces, if any, and in words who found them; `answer` as photo_search takes it.
+
+    OpenCV proposes, where it is there; the net says whether it sees a face, and
+    else looks for one itself.
+    """
+    boxes = opencv_boxes(photo)
+    held = photo_search.holding(photo, answer, boxes)
+    if held:
+        return held, f"{faces(held)} found by OpenCV"
+    found = photo_search.find(photo, answer)
+    if found:
+        places = " and ".join(map(in_numbers, found))
+        return found, (f"the face{'s' * (len(found) > 1)} that the net found at {places} (--box x,y,w,h says where "
+                       "another is)")
     if boxes:
-        return f"{len(boxes)} face{'s' * (len(boxes) > 1)} found by OpenCV"
-    why = "OpenCV, which would look for faces, is not installed" if boxes is None else "OpenCV found no face"
-    if not found:
-        return f"the whole photo, taken as one face (the net is sure of none; {why}; --box x,y,w,h says where)"
-    places = " and ".join(map(in_numbers, found))
-    return f"the face{'s' * (len(found) > 1)} that the net found at {places} (--box x,y,w,h says where another is)"
+        return boxes, f"{faces(boxes)} found by OpenCV (the net is sure of none; --box x,y,w,h says where another is)"
+    why = "there is no OpenCV that would look for faces" if boxes is None else "OpenCV found no face"
+    return [], f"the whole photo, taken as one face (the net is sure of none; {why}; --box x,y,w,h says where)"
+
+
+def faces(boxes):
+    return f"{len(boxes)} face{'s' * (len(boxes) > 1)}"
 
 
 def in_numbers(box):
@@ -72,7 +86,7 @@ def open_photo(path):
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise Problem(f"{path}: has more than {Image.MAX_IMAGE_PIXELS // 10 ** 6} million pixels; make it "
                       "smaller") from None
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+    except Exception as error:  # Pillow's readers of rare formats raise all kinds where a file is broken
         reason = " ".join(str(error).split())[:100]
         raise Problem(f"{path}: is no picture that Pillow can open ({reason}); save it as PNG or JPEG") from None
     white = Image.new("RGBA", photo.size, "white")
@@ -88,19 +102,28 @@ def _to_bytes(photo):
     return Image.fromarray(((values - low) / max(high - low, 1e-9) * 255).astype(np.uint8))
 
 
-def find_faces(photo):
-    """Boxes (x, y, w, h) of the faces that OpenCV finds; None where there is no OpenCV."""
-    try:
-        import cv2
-    except ImportError:
-        return None
-    finder = cv2.CascadeClassifier(cv2.data.haarcascades + "haarcascade_frontalface_default.xml")
+def opencv_boxes(photo):
+    """Boxes (x, y, w, h) of what OpenCV takes for faces; None where there is no OpenCV, or none that can do it."""
     small = photo.convert("L")
     small.thumbnail((LOOKED_AT, LOOKED_AT))  # sooner, and what looks like a face by chance is mostly detail
-    found = finder.detectMultiScale(np.asarray(small), scaleFactor=1.1, minNeighbors=6,
-                                    minSize=(min(small.size) // 12 + 1,) * 2)
+    try:
+        found = opencv_finder().detectMultiScale(np.asarray(small), scaleFactor=1.1, minNeighbors=6,
+                                                 minSize=(min(small.size) // 12 + 1,) * 2)
+    except Exception:  # it is not there, of another NumPy, without the class (5.x) or its data: then we do without it
+        return None
     factor = photo.width / small.width
     return sorted(tuple(int(round(value * factor)) for value in box) for box in found)
+
+
+def opencv_finder():
+    """OpenCV's finder of upright faces.  Raises whatever OpenCV raises, or OSError, where there is none."""
+    import cv2
+    folders = [getattr(getattr(cv2, "data", None), "haarcascades", ""), *HAARCASCADES]
+    for folder in filter(None, folders):
+        finder = cv2.CascadeClassifier(os.path.join(folder, "haarcascade_frontalface_default.xml"))
+        if not finder.empty():
+            return finder
+    raise FileNotFoundError("OpenCV's haarcascade_frontalface_default.xml")
 
 
 def square(box, size, path):

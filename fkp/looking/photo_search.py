@@ -20,19 +20,43 @@ def find(photo, answer):
 
     answer: takes grey images uint8 (n, SIZE, SIZE), gives points (n, 30), NaN for those that the net does not know.
     """
+    grey, factor = small(photo)
+    squares, unsure = settled(grey, grid(*grey.size), answer)
+    order = [i for i in unsure.argsort() if unsure[i] < SURE]
+    return sorted(tuple(np.rint(np.array([x, y, side, side]) * factor).astype(int).tolist())
+                  for x, y, side in apart(squares[order], grey.size))
+
+
+def holding(photo, answer, boxes):
+    """Those of the boxes (x, y, w, h) of a photo (PIL) in which the net is sure of a face; `answer` as for `find`."""
+    if not boxes:
+        return []
+    grey, factor = small(photo)
+    x, y, w, h = np.array(boxes, float).T / factor
+    side = np.maximum(w, h)
+    squares, unsure = settled(grey, np.column_stack([x + w / 2 - side / 2, y + h / 2 - side / 2, side]), answer)
+    middle = squares[:, :2] + squares[:, 2:] / 2
+    within = (np.abs(middle - np.column_stack([x + w / 2, y + h / 2])) < side[:, None] / 2).all(1)
+    return [box for box, held in zip(boxes, within & (unsure < SURE)) if held]
+
+
+def small(photo):
+    """A photo (PIL), grey and at most LOOKED_AT pixels wide and high, and how many times larger it is."""
     grey = photo.convert("L")
     grey.thumbnail((LOOKED_AT, LOOKED_AT))
+    return grey, photo.width / grey.width
+
+
+def settled(grey, squares, answer):
+    """Faces found from these squares (n, 3): the squares that hold them, and how unsure the net is of each, pixels."""
     edge = min(grey.size) // 2
     wider = Image.fromarray(np.pad(np.asarray(grey), edge, mode="edge"))  # a face may be cut off by the photo's edge
     look = functools.partial(points_in, wider, answer=answer)
-    seen = search.settle(look, around, grid(*grey.size) + (edge, edge, 0))
+    seen = search.settle(look, around, squares + (edge, edge, 0))
     points, differ = search.from_nearby(look, around, seen, NEAR)
-    squares = around(points)
-    unsure = differ * SIZE / squares[:, 2].clip(SMALLEST)
-    order = [i for i in unsure.argsort() if unsure[i] < SURE and squares[i, 2] >= SMALLEST]
-    found = apart(squares[order] - (edge, edge, 0), grey.size)
-    return sorted(tuple(np.rint(np.array([x, y, side, side]) * photo.width / grey.width).astype(int).tolist())
-                  for x, y, side in found)
+    found = around(points)
+    unsure = np.where(found[:, 2] < SMALLEST, np.inf, differ * SIZE / found[:, 2].clip(SMALLEST))
+    return found - (edge, edge, 0), unsure
 
 
 def grid(width, height):

@@ -1,11 +1,11 @@
 """Pictures of faces, errors and loss histories; the same drawing function before and after training."""
+import contextlib
 import importlib
 import io
 import os
 import sys
 import time
 
-import matplotlib
 import numpy as np
 from PIL import Image
 
@@ -21,6 +21,28 @@ WITHOUT_WINDOW = {"agg", "cairo", "pdf", "pgf", "ps", "svg", "template"}   # Mat
 ACROSS = 4   # faces side by side in a gallery
 
 
+def in_notebook():
+    """Does a cell of a notebook, or a line of an IPython session, run this?"""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and ipython.get_ipython() is not None
+
+
+def import_matplotlib():
+    """Matplotlib, whatever MPLBACKEND says: a notebook's children inherit one that only the notebook can show."""
+    wanted = os.environ.pop("MPLBACKEND", None)
+    import matplotlib
+    if wanted is None:
+        return matplotlib
+    os.environ["MPLBACKEND"] = wanted
+    with contextlib.suppress(ValueError):  # no backend of this Matplotlib
+        if in_notebook() or not wanted.startswith("module://"):
+            matplotlib.rcParams["backend"] = wanted
+    return matplotlib
+
+
+matplotlib = import_matplotlib()
+
+
 def use_display(show):
     """Choose the window or the file, before pyplot is used: `show` True, False, or None for "if there is one".
 
@@ -32,14 +54,18 @@ def use_display(show):
     present = sys.platform in ("win32", "darwin") or bool(desktop)
     if show and not present:
         raise Problem("--show: there is no display; leave it out, the picture is saved as PNG anyway")
-    if not (present if show is None else show):
+    if not (present if show is None else show) or not opens_windows():
         matplotlib.use("Agg")
 
 
-def in_notebook():
-    """Does a cell of a notebook, or a line of an IPython session, run this?"""
-    ipython = sys.modules.get("IPython")
-    return ipython is not None and ipython.get_ipython() is not None
+def opens_windows():
+    """Can the backend that was asked for be loaded?"""
+    import matplotlib.pyplot as plt
+    try:
+        plt.switch_backend(matplotlib.get_backend())
+    except ImportError:
+        return False
+    return True
 
 
 def save(figure, path, show=None, seconds=None, title=None):

@@ -29,6 +29,10 @@ WHOLE = {
     "utf-16": ("a,b\n".encode("utf-16"), f", line 1: column eye_x is missing{AGAIN}"),
     "nul bytes": (b"\0" * 5000, f", line 1: column eye_x is missing{AGAIN}"),
     "not UTF-8": (TRAINING_HEADER.encode().replace(b"eye_x", b"eye_\xff"), f", line 1: column eye_x is missing{AGAIN}"),
+    "git-lfs": (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 263\n",
+                ": a pointer of Git LFS, not the file that it stands for; get that with git lfs pull"),
+    "other keypoints": (b"nose_x,nose_y,Image\n1,2,3\n", ", line 1: 2 of the 5 columns needed are missing; add them, "
+                        "empty where nothing is labelled: eye_x, eye_y"),
     "column missing": (b"eye_x,eye_y,nose_x,Image\n", f", line 1: column nose_y is missing{AGAIN}"),
     "column twice": (b"eye_x,eye_y,nose_x,nose_y,eye_y,Image\n",
                      ", line 1: column eye_y is twice; remove one of the two"),

@@ -11,7 +11,7 @@ from fkp import Problem
 from fkp.looking import photo
 
 
-find_faces = photo.find_faces
+opencv_boxes = photo.opencv_boxes
 
 
 def corner(images):
@@ -34,7 +34,7 @@ def found(path, box=None):
 
 @pytest.fixture(autouse=True)
 def no_opencv(monkeypatch):
-    monkeypatch.setattr(photo, "find_faces", lambda picture: None)
+    monkeypatch.setattr(photo, "opencv_boxes", lambda picture: None)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1", "CMYK", "LA", "I;16"])
@@ -111,20 +111,23 @@ def test_a_photo_with_pixels_that_are_no_numbers_is_refused(value, tmp_path):
         photo.open_photo(tmp_path / "a.tif")
 
 
-@pytest.mark.parametrize("box, opencv, net, words", [
-    ((-1, 2, 30, 40), None, [], "the face in --box -1,2,30,40"),
-    (None, None, [],
-     "the whole photo, taken as one face (the net is sure of none; OpenCV, which would look for faces, is"),
-    (None, [], [], "OpenCV found no face"), (None, [(1, 2, 30, 30)], [], "1 face found by OpenCV"),
-    (None, [(1, 2, 30, 30)] * 2, [], "2 faces found by OpenCV"),
-    (None, None, [(1, 2, 30, 30)], "the face that the net found at 1,2,30,30 (--box"),
-    (None, [], [(1, 2, 30, 30), (40, 2, 31, 31)], "the faces that the net found at 1,2,30,30 and 40,2,31,31 (--box")])
-def test_a_photo_s_line_says_where_faces_were_looked_for(box, opencv, net, words, tmp_path, monkeypatch):
-    monkeypatch.setattr(photo, "find_faces", lambda picture: opencv)
+@pytest.mark.parametrize("box, opencv, held, net, words", [
+    ((-1, 2, 30, 40), None, [], [], "the face in --box -1,2,30,40"),
+    (None, None, [], [], "the whole photo, taken as one face (the net is sure of none; there is no OpenCV that would"),
+    (None, [], [], [], "OpenCV found no face"),
+    (None, [(1, 2, 30, 30)], [(1, 2, 30, 30)], [], "1 face found by OpenCV"),
+    (None, [(1, 2, 30, 30)] * 3, [(1, 2, 30, 30)] * 2, [], "2 faces found by OpenCV"),
+    (None, [(1, 2, 30, 30)], [], [], "1 face found by OpenCV (the net is sure of none; --box"),
+    (None, [(9, 9, 30, 30)], [], [(1, 2, 30, 30)], "the face that the net found at 1,2,30,30 (--box"),
+    (None, None, [], [(1, 2, 30, 30)], "the face that the net found at 1,2,30,30 (--box"),
+    (None, [], [], [(1, 2, 30, 30), (40, 2, 31, 31)], "the faces that the net found at 1,2,30,30 and 40,2,31,31 (")])
+def test_a_photo_s_line_says_where_faces_were_looked_for(box, opencv, held, net, words, tmp_path, monkeypatch):
+    monkeypatch.setattr(photo, "opencv_boxes", lambda picture: opencv)
+    monkeypatch.setattr(photo.photo_search, "holding", lambda picture, answer, boxes: held)
     monkeypatch.setattr(photo.photo_search, "find", lambda picture, answer: net)
     spot(96, 96, 50, 50).save(tmp_path / "a.png")
     _, squares, _, line = photo.predict(tmp_path / "a.png", box, corner, "plain")
-    assert words in line and len(squares) == max(len(opencv or net), 1)
+    assert words in line and len(squares) == max(len(held or net), 1)
 
 
 def test_a_decompression_bomb_is_refused(tmp_path, monkeypatch):
@@ -146,10 +149,51 @@ def test_keypoints_are_written_as_csv(tmp_path):
     ((400, 300), [(30, 40, 50, 50)], [(30, 40, 50, 50)]),
     ((1600, 1200), [], [])])
 def test_opencvs_faces_are_given_in_the_photos_pixels(size, boxes, expected, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", opencv(boxes))
+    assert opencv_boxes(Image.new("RGB", size)) == expected
+
+
+def opencv(boxes, data=True, xml=True):
+    """What of OpenCV is used: with its `data` folder or without, and the finder's `xml` or not."""
     class Finder:
+        def __init__(self, path):
+            self.path = path
+
+        def empty(self):
+            return not (xml and self.path.startswith("/cv2"))
+
         def detectMultiScale(self, image, **options):
             assert image.ndim == 2 and max(image.shape) <= 800
             return boxes
-    fake = types.SimpleNamespace(CascadeClassifier=lambda path: Finder(), data=types.SimpleNamespace(haarcascades="/"))
-    monkeypatch.setitem(sys.modules, "cv2", fake)
-    assert find_faces(Image.new("RGB", size)) == expected
+    return types.SimpleNamespace(CascadeClassifier=Finder,
+                                 **({"data": types.SimpleNamespace(haarcascades="/cv2")} if data else {}))
+
+
+class Broken(types.ModuleType):
+    def __getattr__(self, name):
+        raise AttributeError("_ARRAY_API not found")
+
+
+@pytest.mark.parametrize("cv2", [None, types.SimpleNamespace(__version__="5.0.0"), opencv([(1, 2, 3, 4)], xml=False),
+                                 opencv([(1, 2, 3, 4)], data=False), Broken("cv2")],
+                         ids=["none", "5.x", "contrib without its data", "Debian's without its data", "other NumPy"])
+def test_an_opencv_that_cannot_find_faces_is_as_good_as_none(cv2, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", cv2)
+    monkeypatch.setattr(photo, "HAARCASCADES", ["/nowhere"])
+    assert opencv_boxes(Image.new("RGB", (300, 200))) is None
+
+
+def test_debian_keeps_opencvs_data_elsewhere(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", opencv([(1, 2, 30, 30)], data=False))
+    monkeypatch.setattr(photo, "HAARCASCADES", ["/cv2/of/debian"])
+    assert opencv_boxes(Image.new("RGB", (300, 200))) == [(1, 2, 30, 30)]
+
+
+@pytest.mark.parametrize("error", [NotImplementedError("Unimplemented pixel format 85"), IndexError("no header"),
+                                   TypeError("NoneType"), EOFError()])
+def test_whatever_pillow_raises_of_a_broken_picture_is_one_line(error, tmp_path, monkeypatch):
+    def broken(path):
+        raise error
+    monkeypatch.setattr(Image, "open", broken)
+    with pytest.raises(Problem, match="a.dds: is no picture that Pillow can open"):
+        photo.open_photo(tmp_path / "a.dds")

@@ -71,8 +71,18 @@ def test_keypoints_that_the_net_does_not_know_are_left_out():
     assert found == pytest.approx(whole, abs=3)
 
 
+@pytest.mark.parametrize("box, held", [((20, 60, 120, 120), True), ((60, 100, 60, 60), True),
+                                       ((180, 10, 90, 90), False),
+                                       ((0, 0, 40, 40), False)])
+def test_a_box_is_asked_whether_it_holds_a_face(box, held):
+    picture = with_discs(300, 200, (80, 120, 90))
+    assert photo_search.holding(picture, answer, [box]) == [box] * held
+    assert photo_search.holding(picture, answer, [box, (20, 60, 120, 120)])[-1] == (20, 60, 120, 120)
+    assert photo_search.holding(picture, answer, []) == photo_search.holding(picture, answer, None) == []
+
+
 def test_the_photo_s_points_lie_on_the_face_that_was_found(tmp_path, monkeypatch):
-    monkeypatch.setattr(photo, "find_faces", lambda picture: None)
+    monkeypatch.setattr(photo, "opencv_boxes", lambda picture: None)
     with_discs(300, 200, (80, 120, 90)).save(tmp_path / "a.png")
     _, squares, points, line = photo.predict(tmp_path / "a.png", None, answer, "plain")
     assert "the face that the net found at" in line and len(squares) == 1
@@ -80,7 +90,7 @@ def test_the_photo_s_points_lie_on_the_face_that_was_found(tmp_path, monkeypatch
 
 
 def test_a_photo_is_searched_by_the_quicker_net_and_answered_by_the_other(tmp_path, monkeypatch):
-    monkeypatch.setattr(photo, "find_faces", lambda picture: None)
+    monkeypatch.setattr(photo, "opencv_boxes", lambda picture: None)
     with_discs(300, 200, (80, 120, 90)).save(tmp_path / "a.png")
     looks = []
     photo.predict(tmp_path / "a.png", None, lambda images: looks.append(len(images)) or answer(images), "plain", answer)

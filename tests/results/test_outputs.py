@@ -1,6 +1,7 @@
 """What the scripts write: nothing of the user's is replaced, and no name is cut out of free text."""
 import importlib
 import os
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas
 import pytest
+import test2
 from matplotlib.figure import Figure
 from fkp import Problem, cli, files, models, tables
 from fkp.results import figures
@@ -15,6 +17,7 @@ from fkp.looking import photo
 from fkp.results import report
 from fkp.drawn import draw
 from PIL import Image
+from conftest import ROOT
 from running import run
 
 
@@ -196,6 +199,12 @@ def test_photos_of_one_name_from_two_folders_are_kept_apart(trained, tmp_path):
                                                            "me.png-net1-2.csv"}
 
 
+def test_a_photo_s_folder_that_cannot_be_written_is_named_before_anything_is_computed(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # chmod would not stop root
+    with pytest.raises(Problem, match="cannot be written, so the result cannot go there; name another .* --out"):
+        test2.main(["--image", str(tmp_path / "me.png")])
+
+
 @pytest.mark.parametrize("table", [None, {"agg": None}])
 def test_pictures_are_drawn_in_an_ipython_that_dropped_what_matplotlib_asks_it_for(table, monkeypatch):
     tools = types.ModuleType("IPython.core.pylabtools")
@@ -207,6 +216,23 @@ def test_pictures_are_drawn_in_an_ipython_that_dropped_what_matplotlib_asks_it_f
     monkeypatch.delitem(sys.modules, "fkp.results.figures")
     importlib.import_module("fkp.results.figures")
     assert tools.backend2gui == (table or {})
+
+
+@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline",
+                                     "module://nowhere", "nonsense", "agg"])
+def test_a_picture_is_written_whatever_backend_a_notebook_hands_down(backend, tmp_path):
+    code = ("from pathlib import Path; from fkp.results import figures; figures.use_display(None)\n"
+            "import matplotlib.pyplot as plt; figures.save(plt.figure(), Path('a.png'))")
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True,
+                          env=dict(os.environ, MPLBACKEND=backend, PYTHONPATH=str(ROOT)))
+    assert (done.returncode, done.stderr) == (0, "") and (tmp_path / "a.png").exists()
+
+
+def test_a_window_that_cannot_be_opened_is_done_without(monkeypatch):
+    def refuse(backend):
+        raise ImportError("no Qt")
+    monkeypatch.setattr("matplotlib.pyplot.switch_backend", refuse)
+    assert not figures.opens_windows()
 
 
 def test_the_error_pictures_show_the_table_s_own_mean():
