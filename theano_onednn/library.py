@@ -95,7 +95,8 @@ def _compile(compiler, headers, source, folder):
 
 def _run_all(commands):
     """Run compilers side by side; raises Unavailable with the first error line."""
-    running = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    running = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                errors="replace")
                for command in commands]
     for process in running:
         errors = process.communicate()[1]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-PRELUDE = Path(__file__).with_name("numpy2.h").read_text()
+PRELUDE = Path(__file__).with_name("numpy2.h").read_text(encoding="utf-8")
 VERSION = hashlib.sha256(PRELUDE.encode()).hexdigest()  # of the prelude: part of the key of a compiled module
 
 
