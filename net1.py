@@ -7,6 +7,10 @@
 2014 tutorial.  The pixels are prepared in four ways (see PREPROCESS in
 load.py), each into models/net1-METHOD.npz; the best becomes models/net1.npz.
 """
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # where `python -P` and `-I` leave it out
 import load  # first: prepares Theano
 from fkp import cli, files, greeting, validation
 from fkp.run import Run

@@ -6,6 +6,10 @@ A mirrored face is a face: its picture is reversed, its x coordinates change
 sign, and left and right labels swap.  This doubles what the net can learn
 from, and costs nothing to store.  New here: FlipBatchIterator.
 """
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # where `python -P` and `-I` leave it out
 import load  # first: prepares Theano
 import net1
 from fkp import cli, greeting

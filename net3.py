@@ -5,6 +5,10 @@
 Three stages of convolution and max-pooling see the picture as a picture, not
 as a list of pixels; two dense layers of 500 units read the result.
 """
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # where `python -P` and `-I` leave it out
 import load  # first: prepares Theano
 from fkp import cli, greeting
 from fkp.training.session import train

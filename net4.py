@@ -13,7 +13,10 @@ training stops.  New here: AdjustVariable, EarlyStopping, masked_squared_error,
 AugmentBatchIterator.
 """
 import argparse
+import os
+import sys
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # where `python -P` and `-I` leave it out
 import load  # first: prepares Theano
 from fkp import cli, greeting, keypoints, maps
 from fkp.pictures import augment as augmentation

@@ -16,7 +16,10 @@ answer "nothing to correct".)
 """
 import argparse
 import dataclasses
+import os
+import sys
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # where `python -P` and `-I` leave it out
 import load  # first: prepares Theano
 import net4
 from fkp import Problem, cli, files, greeting, maps, validation, workers

@@ -6,6 +6,10 @@ Uses levels 1 and 2, averaged where net5.py found that better than level 2
 alone, or level 1 where there are no specialists; net5.py writes the submission
 of the whole cascade.  Saves test1.png and submission.csv.
 """
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # where `python -P` and `-I` leave it out
 import load  # first: prepares Theano
 from fkp.looking import cascade
 from fkp.looking.parts import Mismatch

@@ -16,8 +16,10 @@ the keypoints in PHOTO.jpg-NET.csv.
 """
 import argparse
 import os
+import sys
 from pathlib import Path
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # where `python -P` and `-I` leave it out
 import load  # first: prepares Theano
 from fkp import Problem, cli, files, greeting, tables, validation
 from fkp.looking import cascade, photo

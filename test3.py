@@ -8,7 +8,10 @@ A net that is being trained is shown as far as its last checkpoint.  Saves
 test3.png.
 """
 import json
+import os
+import sys
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # where `python -P` and `-I` leave it out
 import load  # first: prepares Theano
 from fkp import Problem, cli, greeting, models, tables
 from fkp.results import figures
