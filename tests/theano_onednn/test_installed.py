@@ -1,5 +1,6 @@
 """`pip install` of this folder, into a fresh environment in another one: a script runs there, and so do its workers."""
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -78,11 +79,11 @@ def test_a_script_and_its_workers_run_where_it_is_installed(tmp_path, wheel, pyt
         assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["good"]), done.stderr
         return done.stderr
 
-    for name, text in (("importing", IMPORTING), ("direct", SCRIPT), ("old", OLD)):
+    for name, text in (("importing", IMPORTING), ("old", OLD)):
         (tmp_path / (name + ".py")).write_text(text)
     run("importing.py", "loky", *METHODS)
-    assert run("-m", "theano_onednn", "old.py", "loky", *METHODS).count("2 x Dense")
-    assert "oneDNN 3" in run("-m", "theano_onednn", "direct.py") or not sys.platform.startswith("linux")
+    said = run("-m", "theano_onednn", "old.py", "loky", *METHODS)
+    assert "2 x Dense" in said and "oneDNN 3" in said or platform.machine() != "x86_64"
 
 
 def test_a_worker_of_the_runner_that_is_not_installed_runs_the_script_as_well(tmp_path):
