@@ -1,8 +1,8 @@
 """Write a trained net as an ONNX file, for programs without Theano: onnxruntime, Netron, a browser.
 
-    python -m fkp.onnx models/net4.npz                 # writes models/net4.onnx
-    python -m fkp.onnx models/net4.npz face.onnx       # under another name
-    python -m fkp.onnx models/net4.npz --raw           # takes faces as photographed
+    python -m fkp.onnx models/net4.npz             # writes models/net4.onnx
+    python -m fkp.onnx models/net4.npz face.onnx   # under another name
+    python -m fkp.onnx models/net4.npz --raw       # takes faces as photographed
 
 Without `--raw` the file takes what the net's `predict` takes: prepared pixels,
 divided by 255.  What these are, and what the answers mean, stands in the file.
