@@ -10,7 +10,7 @@ from lasagne.layers import (Conv2DLayer, DenseLayer, ElemwiseSumLayer, GRULayer,
 from theano.scan_module.scan_op import Scan
 
 from theano_onednn import ops, start
-from theano_onednn.ops import native, small, substitute
+from theano_onednn.ops import census, native, small, substitute
 from theano_onednn.ops.formula import formula
 from test_stage import close, numbers
 
@@ -232,3 +232,12 @@ def test_more_whole_numbers_than_numpys_functions_take_are_left_to_c():
     for size in range(101, 140):
         expected = (expected + size) // 2
     assert found == expected
+
+
+def test_a_dense_layer_in_a_loop_says_so(monkeypatch):
+    said = {}
+    monkeypatch.setattr(census, "_reasons", said)
+    layer = RecurrentLayer(InputLayer((None, 5, 3)), 4)
+    substitute.get_output(layer)
+    assert said[layer.hidden_to_hidden] == "inside a loop"
+    assert said[layer.input_to_hidden] is None
