@@ -19,9 +19,9 @@ WHOLE = re.compile(r"-?\d{1,18}(\.0*)?")  # also as 12.0
 FEWEST = 5                    # rows of which some can train and some validate
 
 # keypoints (n, all) in pixels, NaN = missing, or None for test faces; ids (n,) ImageId or None;
-# origin: a dict for the model file's header, {'file', 'fingerprint', 'drawn', 'rows'}; groups (n,) or None;
-# fold: which of the FOLDS parts of the rows validates
-Faces = namedtuple("Faces", "images keypoints ids origin groups fold", defaults=[None, 1])
+# origin: a dict for the model file's header, {'file', 'fingerprint', 'drawn', 'rows'}; persons (n,) or None: a number
+# each; fold: which of the FOLDS parts of the rows validates
+Faces = namedtuple("Faces", "images keypoints ids origin persons fold", defaults=[None, 1])
 
 
 def read_faces(test=False, data=None, rows=None, groups=None, fold=1):
@@ -105,7 +105,7 @@ def frame(data=None, rows=None):
 
 def order_of(faces):
     """The `row_order` of these faces."""
-    return row_order(len(faces.images), faces.groups, faces.fold)
+    return row_order(len(faces.images), faces.persons, faces.fold)
 
 
 def select(faces, cols=None, all_rows=False):
@@ -130,12 +130,12 @@ def validation_rows(faces):
     """Index of the rows that no net here trains on, in `row_order`.
 
     They are the first ones, up to the last of them that both validate: the
-    nets for complete rows, and those for all.  With groups they are those of
+    nets for complete rows, and those for all.  With persons they are those of
     whole persons.
     """
     order = order_of(faces)
-    if faces.groups is not None:
-        ends = np.flatnonzero(np.diff(faces.groups[order])) + 1
+    if faces.persons is not None:
+        ends = np.flatnonzero(np.diff(faces.persons[order])) + 1
         if len(ends) == 0:
             raise Problem(f"groups: all {len(order)} rows are of one person, so nobody is left to validate on; name "
                           "more persons, or leave out --groups")
@@ -157,7 +157,7 @@ class FirstRows:
 
 def split_for(faces, cols=None, all_rows=False):
     """The `train_split` of a net that trains on what `select` gives for these arguments."""
-    if faces.groups is None:
+    if faces.persons is None:
         return TrainSplit(float(VALID_SHARE))  # the first rows, too: it does not shuffle
     keep, _ = select(faces, cols, all_rows)
     n_valid = int(np.isin(keep, validation_rows(faces)).sum())

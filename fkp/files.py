@@ -82,7 +82,7 @@ def clear_leftovers(folder, name):
 
 
 @contextlib.contextmanager
-def room(path, size):
+def reserve(path, size):
     """Within this block `size` bytes are taken on the disk of `path`.  Raises Problem where they are not to be had."""
     with contextlib.ExitStack() as stack:
         try:

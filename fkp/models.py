@@ -235,7 +235,7 @@ def built(function, arguments, largest):
 
 
 def check_arguments(function, arguments):
-    """Raises TypeError for an unknown argument, ValueError for one of another type than its default."""
+    """Raise TypeError for an unknown argument, ValueError for one of another type than its default."""
     inspect.signature(function).bind(**arguments)
     for name, value in arguments.items():
         default = inspect.signature(function).parameters[name].default

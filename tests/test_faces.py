@@ -49,7 +49,7 @@ def test_with_groups_nobody_is_on_both_sides():
     groups = np.random.RandomState(0).randint(0, 30, 200)
     keypoints = labels(200)
     keypoints[::3, 4] = np.nan
-    faces = faces_with(keypoints)._replace(groups=groups)
+    faces = faces_with(keypoints)._replace(persons=groups)
     rows = load.validation_rows(faces)
     others = np.setdiff1d(np.arange(200), rows)
     assert 40 <= len(rows) < 60 and not set(groups[rows]) & set(groups[others])
@@ -91,7 +91,7 @@ def test_a_groups_file_that_can_mean_two_things_is_refused(text, message, tmp_pa
 
 
 def split(groups, keypoints=None, all_rows=False):
-    faces = faces_with(labels(len(groups)) if keypoints is None else keypoints)._replace(groups=np.array(groups))
+    faces = faces_with(labels(len(groups)) if keypoints is None else keypoints)._replace(persons=np.array(groups))
     keep, y = load.select(faces, all_rows=all_rows)
     train, valid, _, _ = load.split_for(faces, all_rows=all_rows)(keep, y, None)
     return train.tolist(), valid.tolist()

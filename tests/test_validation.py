@@ -19,7 +19,7 @@ def run_on(faces, script="net2"):
 
 
 def by_persons(faces):
-    return faces._replace(groups=PERSONS, origin={**faces.origin, "groups": "abc"})
+    return faces._replace(persons=PERSONS, origin={**faces.origin, "groups": "abc"})
 
 
 def other_fold(faces, fold):

@@ -33,7 +33,7 @@ class Faces(NamedTuple):
 
 
 def read_training(path, columns, rows=None):
-    """Reads training.csv: `columns` in any order, and Image.
+    """Read training.csv: `columns` in any order, and Image.
 
     rows: read only the first so many.
     Raises Problem where the file is not what Kaggle serves.
@@ -45,7 +45,7 @@ def read_training(path, columns, rows=None):
 
 
 def read_test(path, rows=None):
-    """Reads test.csv: ImageId and Image.  `rows` and errors as in `read_training`."""
+    """Read test.csv: ImageId and Image.  `rows` and errors as in `read_training`."""
     kind = _Kind(_image_id, _sound_ids, lambda ids, columns: None, np.int32, ())
     images, ids, name = _read_faces(path, (IMAGE_ID,), rows, kind)
     return Faces(images, None, ids, name)
@@ -130,7 +130,7 @@ def _read_faces(path, columns, rows, kind):
 
 
 def _parse_faces(table, columns, rows, kind):
-    """Parses the CSV from its second line on, as `_read_faces` returns it."""
+    """Parse the CSV from its second line on, as `_read_faces` returns it."""
     # The shortest possible line bounds the number of rows, unless the file is packed.  Pages
     # of an array that are never written take no memory.
     shortest = 2 * AREA - 1 + len(table.order)

@@ -46,7 +46,7 @@ class Table:
         self.may_end_early = max(self.order) < len(names) - 1  # nothing is lost with the last field
 
     def __iter__(self):
-        """Yields each row's fields; `self.row` is its number."""
+        """Yield each row's fields; `self.row` is its number."""
         while True:
             line = self.lines.readline(LONGEST_LINE)
             if not line.strip(b"\r\n"):
@@ -69,7 +69,7 @@ class Table:
             yield fields
 
     def blocks(self, rows=None):
-        """Yields lists of up to BLOCK rows' fields, `rows` at most in all."""
+        """Yield lists of up to BLOCK rows' fields, `rows` at most in all."""
         block = []
         for fields in self:
             block.append(fields)
@@ -143,7 +143,7 @@ class Table:
 
 @contextmanager
 def open_table(path, columns, optional=()):
-    """Opens a CSV as a Table of `columns`; it may also have the `optional` ones.
+    """Open a CSV as a Table of `columns`; it may also have the `optional` ones.
 
     What the system refuses becomes a Problem.
     """

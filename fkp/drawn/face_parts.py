@@ -160,7 +160,7 @@ def eye(face, f, side, shade, looks):
 
 
 def skewed(s, middle):
-    """Maps -1..1 onto itself so that `middle` comes to 0 (a Moebius map)."""
+    """Map -1..1 onto itself so that `middle` comes to 0 (a Moebius map)."""
     return (s - middle) / (1 - middle * np.clip(s, -1.5, 1.5))
 
 
@@ -253,7 +253,7 @@ def features(face, f, t, shade, tone):
 
 
 def on(image, painter, f, t, rows, *more):
-    """Lets a painter work on some of the faces. more: further (n, …) arrays."""
+    """Let a painter work on some of the faces. more: further (n, …) arrays."""
     if len(rows):
         part = image[rows]
         painter(part, f.pick(rows), t.pick(rows), *(extra[rows] for extra in more))

@@ -136,10 +136,10 @@ class Session:
         What the model needs stays reserved.
         """
         model, checkpoint = sizes(net, last)
-        self.disk_space.enter_context(files.room(self.path, model))
+        self.disk_space.enter_context(files.reserve(self.path, model))
         with contextlib.ExitStack() as stack:
             for _ in range(1 if self.starting_point == "checkpoint" else 2):
-                stack.enter_context(files.room(self.path, checkpoint))
+                stack.enter_context(files.reserve(self.path, checkpoint))
 
     def run_epochs(self, net, X, y, last, checkpoint):
         """Train up to epoch `last`.  Raises what a signal asked for once the epoch is saved."""

@@ -194,16 +194,16 @@ def test_a_file_system_that_cannot_tell_is_no_obstacle(tmp_path, monkeypatch):
     def unsupported(*args):
         raise OSError(errno.EOPNOTSUPP, "Operation not supported")
     monkeypatch.setattr(os, "posix_fallocate", unsupported)
-    with files.room(tmp_path / "net1.npz", 10 ** 15):
+    with files.reserve(tmp_path / "net1.npz", 10 ** 15):
         pass
 
 
 def test_without_fallocate_the_free_space_counts(tmp_path, monkeypatch):
     monkeypatch.delattr(os, "posix_fallocate")
-    with files.room(tmp_path / "net1.npz", 1):
+    with files.reserve(tmp_path / "net1.npz", 1):
         pass
     with pytest.raises(Problem, match="No space left"):
-        with files.room(tmp_path / "net1.npz", 10 ** 15):
+        with files.reserve(tmp_path / "net1.npz", 10 ** 15):
             pass
 
 
