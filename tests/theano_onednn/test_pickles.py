@@ -85,6 +85,17 @@ net.fit(expected["images"], expected["classes"])
 assert len(net.train_history_) == 6 and (net.get_all_params_values()["conv"][0] != before).any()
 assert set(net.predict(expected["images"])) <= {0, 1, 2}
 """
+SKLEARN = """
+assert pickle.loads(b"csklearn.preprocessing.label\\nLabelEncoder\\n.").__name__ == "LabelEncoder"
+scaler = pickle.loads(b"csklearn.preprocessing.data\\nStandardScaler\\n.")
+assert scaler().fit_transform([[1.], [3.]]).tolist() == [[-1], [1]]
+for gone in (b"csklearn.nowhere\\nX\\n.", b"csklearn.preprocessing.label\\nNothing\\n.", b"cnowhere\\nX\\n."):
+    try:
+        pickle.loads(gone)
+    except (ImportError, AttributeError):
+        continue
+    raise AssertionError(gone)
+"""
 FUNCTIONS = """
 import theano
 import theano.tensor as T
@@ -109,8 +120,8 @@ def whole(name):
     return zlib.decompress((FILES / (name + ".pkl.z")).read_bytes())
 
 
-@pytest.mark.parametrize("script", [READS, PARAMS, FUNCTIONS],
-                         ids=["pickle and np.load", "load_params_from", "functions"])
+@pytest.mark.parametrize("script", [READS, PARAMS, FUNCTIONS, SKLEARN],
+                         ids=["pickle and np.load", "load_params_from", "functions", "scikit-learn"])
 def test_pickles_open(tmp_path, script):
     run(tmp_path, script)
 

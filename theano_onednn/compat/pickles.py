@@ -30,7 +30,10 @@ class Unpickler(pickle.Unpickler):
         try:
             return super().find_class(module, name)
         except (ImportError, AttributeError):
-            if module.partition(".")[0] != "theano":
+            owner, _, rest = module.partition(".")
+            if owner == "sklearn" and "." in rest:  # its modules have an underscore before their names since 0.22
+                return super().find_class(module.rpartition(".")[0], name)
+            if owner != "theano":
                 raise
             return type(name, (Gone,), {"__module__": module})
 
