@@ -33,7 +33,8 @@ def how_to_install():
     """What to type: this collection's packages, those of theano_onednn alone, or the Python that has them already."""
     requirements, venv, programs = _shown("requirements.txt"), _shown(".venv"), "Scripts" if os.name == "nt" else "bin"
     if not os.path.isfile(requirements):
-        return "install them with %s -m pip install --force-reinstall theano_onednn" % sys.executable
+        return ("install them with %s -m pip install --force-reinstall DIR, the folder that theano_onednn came from"
+                % sys.executable)
     if os.path.isdir(os.path.join(venv, programs)) and os.path.realpath(venv) != os.path.realpath(sys.prefix):
         return "start %s/%s/python, which has" % (venv, programs)
     if sys.prefix != sys.base_prefix:

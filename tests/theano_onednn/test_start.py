@@ -138,7 +138,7 @@ def test_the_way_to_the_packages_depends_on_where_one_is(tmp_path, monkeypatch, 
 
 def test_installed_alone_the_package_names_itself(tmp_path, monkeypatch):
     monkeypatch.setattr(checks, "HERE", str(tmp_path))
-    command = "%s -m pip install --force-reinstall theano_onednn" % sys.executable
+    command = "%s -m pip install --force-reinstall DIR, the folder that theano_onednn came from" % sys.executable
     assert checks.how_to_install() == "install them with " + command
 
 
