@@ -143,13 +143,15 @@ def test_a_function_with_a_loop_is_theanos(layer):
     found = []
     for get_output in (substitute.get_output, substitute.original_get_output):
         y = get_output(net, last.input_var)
-        gradients = T.grad((y ** 2).sum(), lasagne.layers.get_all_params(net, trainable=True))
-        compiled = theano.function([last.input_var], [y, *gradients])
+        parameters = lasagne.layers.get_all_params(net, trainable=True)
+        gradients = T.grad((y ** 2).sum(), parameters)
+        updates = substitute.nesterov_momentum(gradients, parameters, 0.0)
+        compiled = theano.function([last.input_var], [y, *gradients], updates=updates)
         nodes = compiled.maker.fgraph.toposort()
         loops = [node.op.fn.maker.fgraph.toposort() for node in nodes if isinstance(node.op, Scan)]
         assert len(loops) == 2
         assert not [node for part in (nodes, *loops) for node in part if isinstance(node.op, small.InPython)]
-        assert not [node for part in loops for node in part if isinstance(node.op, ops.OURS)]
+        assert not [node for part in (nodes, *loops) for node in part if isinstance(node.op, ops.OURS)]
         found.append(compiled(numbers(2, 5, 3)))
     for one, other in zip(*found):
         close(one, other, 1e-4)
@@ -238,6 +240,7 @@ def test_a_dense_layer_in_a_loop_says_so(monkeypatch):
     said = {}
     monkeypatch.setattr(census, "_reasons", said)
     layer = RecurrentLayer(InputLayer((None, 5, 3)), 4)
-    substitute.get_output(layer)
-    assert said[layer.hidden_to_hidden] == "inside a loop"
-    assert said[layer.input_to_hidden] is None
+    last = DenseLayer(layer, 2)
+    substitute.get_output(last)
+    assert said[layer.hidden_to_hidden] == said[layer.input_to_hidden] == "inside a loop"
+    assert said[last] == "behind a loop"

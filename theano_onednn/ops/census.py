@@ -64,7 +64,7 @@ def reason(layer, before):
     if types != {"float32"}:
         return "%s instead of float32" % ", ".join(sorted(types - {"float32"}))
     if kind is DenseLayer:
-        return "inside a loop" if loops.inside() else "its input has one axis"
+        return loops.place(before) or "its input has one axis"
     return "no kernel for a %s" % kind_of(layer)
 
 

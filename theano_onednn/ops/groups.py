@@ -171,7 +171,7 @@ def build_dense(group, before, deterministic):
     """A nonlinearity that our Op has not is Theano's own."""
     dense = group.members[0]
     bias = bias_of(dense, dense.num_units)
-    if not fits(before, dense.W, bias) or before.ndim < 2:
+    if not fits(before, dense.W, bias) or before.ndim < 2 or loops.behind(before):
         return None
     drop, state = dropped(group, deterministic)
     op = Dense(LINEAR if group.activation is None else group.activation, drop, precision == "bfloat16")

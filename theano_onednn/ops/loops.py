@@ -1,21 +1,37 @@
-"""Theano's loops (scan).  A turn is short and has many, so that Theano's own C is the best for what is small in it."""
+"""Theano's loops (scan).  A turn is short and what is around the loop small: Theano's own C, without Python, is best.
+
+Dense layers in a loop, before and behind it, and the update of such a net are therefore Theano's own.
+"""
 import functools
 
 import theano
+from lasagne.layers.recurrent import CustomRecurrentLayer
+from theano.gof.graph import io_toposort
 from theano.scan_module import scan_op, scan_views
 
 _depth = 0
 
 
 def inside():
-    """Is a loop's body being built, or compiled?"""
+    """Is a loop's body, or what Lasagne puts before it, being built, or compiled?"""
     return _depth > 0
+
+
+def behind(*variables):
+    """Is one of these made by a loop?"""
+    return any(isinstance(node.op, scan_op.Scan) for node in io_toposort([], variables))
+
+
+def place(*variables):
+    """'inside a loop', 'behind a loop' or ''."""
+    return "inside a loop" if inside() else "behind a loop" if behind(*variables) else ""
 
 
 def install():
     scan = _within(theano.scan)
     for module in (theano, theano.scan_module, scan_views):
         module.scan = scan
+    CustomRecurrentLayer.get_output_for = _within(CustomRecurrentLayer.get_output_for)
     scan_op.Scan.make_thunk = _within(scan_op.Scan.make_thunk)
 
 

@@ -12,7 +12,7 @@ import theano
 import theano.tensor as T
 from lasagne.layers import InputLayer, MergeLayer
 
-from . import OURS, Nesterov, Upscale, census
+from . import OURS, Nesterov, Upscale, census, loops
 from .groups import find_groups
 from .pool import theanos_repeat
 
@@ -84,7 +84,7 @@ def walk(layers, found, groups, kwargs):
 def nesterov_momentum(loss_or_grads, params, learning_rate, momentum=0.9):
     """Lasagne's `nesterov_momentum`, one pass over each parameter; the same arguments, the same result."""
     grads = lasagne.updates.get_or_compute_grads(loss_or_grads, params)
-    if any(v.dtype != "float32" for v in list(params) + list(grads)):
+    if any(v.dtype != "float32" for v in list(params) + list(grads)) or loops.behind(*grads):
         return original_nesterov(grads, params, learning_rate, momentum)
     velocities = [theano.shared(np.zeros_like(param.get_value(borrow=True)), broadcastable=param.broadcastable)
                   for param in params]
