@@ -20,5 +20,5 @@ FKP_CXXFLAGS="-fsanitize=$flags -fno-omit-frame-pointer -g" FKP_ONEDNN=1 "$pytho
 ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
     TSAN_OPTIONS="suppressions=$PWD/tests/theano_onednn/tsan.supp halt_on_error=0" \
     FKP_CXXFLAGS="-fsanitize=$flags -fno-omit-frame-pointer -g" FKP_ONEDNN=1 LD_PRELOAD="$preload" \
-    "$python" -m pytest -q -p no:cacheprovider $(for each in stage ties dense convolution pool normalise normalised products random; do
+    "$python" -m pytest -q -p no:cacheprovider $(for each in beside stage ties dense convolution pool normalise normalised products random; do
         echo "tests/theano_onednn/test_$each.py"; done) "$@"
