@@ -46,7 +46,7 @@ def starting_point(path, run, resume=False, force=False):
     difference = run.difference(found, TASK + CIRCUMSTANCES if exact else TASK)
     if difference is not None and not force:
         name, old, new = difference
-        raise Problem(f"{there}: is of another run ({name}: {str(old):.40} there, {str(new):.40} here); "
+        raise Problem(f"{there}: is of another run ({name}: {shown(old)} there, {shown(new)} here); "
                       f"{cure(name, old, kind)}, {ANEW}")
     if difference is not None:
         return None
@@ -54,6 +54,11 @@ def starting_point(path, run, resume=False, force=False):
         raise Problem(f"{there}: holds an unfinished run of these settings, as far as epoch {len(history)}; "
                       f"go on with --resume, {ANEW}")
     return kind if resume else None
+
+
+def shown(value):
+    """A setting in a message: `none` where a run has none."""
+    return "none" if value is None else f"{str(value):.40}"
 
 
 def cure(name, old, kind):

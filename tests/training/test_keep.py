@@ -24,11 +24,11 @@ def leave(path, run, unfinished=False, history=()):
 
 EPOCH = {"epoch": 1, "train_loss": 1.0, "valid_loss": 1.0, "dur": 1.0}
 OTHERS = [({"build": {"epochs": 9}}, "settings build epochs: 9 there, 6 here"),
-          ({"rows": 30}, "settings rows: 30 there, None here"),
+          ({"rows": 30}, "settings rows: 30 there, none here"),
           ({"preprocess": "plain"}, "settings preprocess: plain there, equalise here"),
           ({"precision": "bfloat16"}, "settings precision: bfloat16 there, float32 here"),
           ({"seed": 2}, "seed: 2 there, 1 here"),
-          ({"data": {"file": "training.csv"}}, "data drawn: None there, True here"),
+          ({"data": {"file": "training.csv"}}, "data drawn: none there, True here"),
           ({"net": {"update_learning_rate": 1}}, None)]
 
 

@@ -90,8 +90,8 @@ def test_signals_are_given_back(faces, tmp_path):
     ({"build": {"epochs": 7}}, "settings build epochs: 6 there, 7 here"),
     ({"preprocess": "plain"}, "settings preprocess: equalise there, plain here"),
     ({"data": {"file": "training.csv", "drawn": False}}, "data drawn: True there, False here"),
-    ({"versions": {"Python": "3"}}, "versions Lasagne: 0.1 there, None here"),
-    ({"computed": {"threads": 99}}, "computed device: cpu there, None here")])
+    ({"versions": {"Python": "3"}}, "versions Lasagne: 0.1 there, none here"),
+    ({"computed": {"threads": 99}}, "computed device: cpu there, none here")])
 def test_a_checkpoint_of_another_run_is_refused_with_the_difference(change, message, faces, tmp_path):
     path = tmp_path / "net.npz"
     with pytest.raises(KeyboardInterrupt):
