@@ -111,7 +111,7 @@ def recipe(level, **more):
 
 def recipe_in_words(args):
     """One line: what the recipe and the command line decided, and which options change it."""
-    words, changes = [f"{args.epochs} epochs"], ["--epochs N"]
+    words, changes = [f"{args.epochs} epoch{'s' * (args.epochs > 1)}"], ["--epochs N"]
     if hasattr(args, "all_rows"):
         words.append("all rows" if args.all_rows else "complete rows only")
         changes.append("--no-all-rows")

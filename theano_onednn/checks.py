@@ -62,8 +62,9 @@ def import_packages():
     except Exception as error:
         raise NotReady("%s do not work together (%s); %s" % (
             _installed("numpy", "scipy", "sklearn"), _first_line(error), how_to_install())) from None
-    if sys.stderr:
-        sys.stderr.write(said.getvalue())
+    if said.getvalue() and sys.stderr:
+        with contextlib.suppress(OSError):  # nobody listens there
+            sys.stderr.write(said.getvalue())
 
 
 def _installed(*packages):
