@@ -85,7 +85,7 @@ def specialist(folder):
     args = argparse.Namespace(models=folder, epochs=2, seed=1, augment=True, tuned=True, heatmaps=False,
                               preprocess="plain",
                               rows=None, precision="float32")
-    task = net5.task("M", 2, np.full(keypoints.shape, load.HALF, np.float32), found, images, args)
+    task = net5.task("M", 2, np.full(keypoints.shape, load.HALF, np.float32), {}, found, images, args)
     with mock.patch.object(net5.Tuned, "learning_rate", 0.01):  # a dozen faces want small steps
         net = net5.train(resume=False, **task)
     return [[row["train_loss"], row["valid_loss"]] for row in net.train_history_]
@@ -120,7 +120,7 @@ def both(device, drawn, tmp_path_factory):
         (folder / name).mkdir()
     np.savez(folder / "faces.npz", X=drawn.images[:FACES, None], y=load.scale(drawn.keypoints[:FACES]))
     losses = {"net3": train(net3, folder / "cpu" / "net3.npz"), "net5": specialist(folder / "cpu")}
-    child(device, "-m", "tests.test_gpu", folder)
+    child(device, "-m", "tests.theano_onednn.test_gpu", folder)
     return folder, losses, json.loads((folder / "device.json").read_text())
 
 

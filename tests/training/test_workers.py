@@ -41,7 +41,7 @@ def tasks_for(drawn):
     def prepare(folder, epochs, **options):
         args = arguments(folder, epochs, **options)
         seen = np.full((len(drawn.images), 34), 48, np.float32)
-        return [net5.task(group, 2, seen, drawn, drawn.images, args) for group in ("LE", "N")], args
+        return [net5.task(group, 2, seen, {}, drawn, drawn.images, args) for group in ("LE", "N")], args
     return prepare
 
 
@@ -185,7 +185,7 @@ def test_net5_goes_on_at_the_specialist_where_it_stopped(drawn, tmp_path, monkey
 
     def train(name, resume=False):
         args = arguments(tmp_path / name, 4, augment=True, jobs=1, resume=resume)
-        return net5.train_level(2, seen, drawn, drawn.images, args)
+        return net5.train_level(2, seen, {}, drawn, drawn.images, args)
 
     def states():
         return {path.name: path.stat().st_mtime_ns for path in (tmp_path / "net").glob("*.npz")}
