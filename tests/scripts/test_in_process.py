@@ -33,6 +33,7 @@ def inline(monkeypatch):
 
 
 def test_a_picture_is_shown_and_the_users_own_stay(inline, tmp_path):
+    plt.close("all")  # of other tests
     own = plt.figure()
     test3.main(["net1", "--models", str(cli.SHIPPED), "--out", str(tmp_path)])
     assert matplotlib.get_backend() == "module://page" and plt.fignum_exists(own.number)
