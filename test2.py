@@ -24,6 +24,7 @@ import load  # first: prepares Theano
 from fkp import Problem, cli, files, greeting, tables, validation
 from fkp.looking import cascade, photo
 from fkp.looking.answers import net_points
+from fkp.looking.parts import runs as runs_of
 from fkp.results import figures
 from fkp.results import report
 from fkp.faces import describe
@@ -46,8 +47,7 @@ def predictor(name, models):
         levels = cascade.Cascade(models).add_specialists()
         parts = levels.parts()
         rule = report.best_rule(models, parts)
-        return (lambda images: cascade.combine(levels.predict(images), rule),
-                {part.path.stem: part.run for each in parts.values() for part in each})
+        return lambda images: cascade.combine(levels.predict(images), rule), runs_of(parts)
     net = load.open_net(named(models, name)[1])
     if net.run_.script == "net5":
         raise Problem(f"{name} is a specialist and sees crops only; `python test2.py net5` shows the cascade")

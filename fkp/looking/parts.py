@@ -35,6 +35,11 @@ def fingerprints(parts, before=None):
             for part in each}
 
 
+def runs(parts):
+    """{name: Run} of the nets in {level: [Part, ...]}, level 1's first."""
+    return {part.path.stem: part.run for each in parts.values() for part in each}
+
+
 def check(parts):
     """Raise Mismatch unless the nets in {level: [Part, ...]} were trained for one another."""
     (first,) = parts[1]

@@ -6,7 +6,7 @@ import pandas
 
 from fkp import files, tables, validation
 from fkp.looking import cascade
-from fkp.looking.parts import fingerprints
+from fkp.looking.parts import fingerprints, runs
 from fkp.csvs.source import find
 from fkp.faces import read_faces, read_lookup
 from fkp.keypoints import COLUMNS, SCHEMES, SIZE, columns, known_labels, merge_schemes, schemes_of
@@ -59,8 +59,7 @@ def label_offsets(levels, rule, labelled):
     offsets, measured = np.zeros((len(SCHEMES), len(COLUMNS))), {}
     if labelled is None:
         return offsets, {"why": "there is no training.csv"}
-    runs = {part.path.stem: part.run for each in levels.parts().values() for part in each}
-    unseen = validation.unseen_by(runs, labelled)
+    unseen = validation.unseen_by(runs(levels.parts()), labelled)
     if unseen.rows is None:
         print(f"The submission is not shifted to where labels lie. {unseen.why}.", flush=True)
         return offsets, {"why": unseen.why}
