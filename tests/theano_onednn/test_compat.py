@@ -38,6 +38,19 @@ def test_the_next_process_finds_every_compiled_module(tmp_path):
         assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_process_killed_while_it_compiled_costs_no_word(tmp_path):
+    flags = {**os.environ, "THEANO_FLAGS": f"base_compiledir={tmp_path}"}
+    killed = ("import load, os, signal; from theano.gof.compilelock import get_lock; get_lock(); "
+              "os.kill(os.getpid(), signal.SIGKILL)")
+    subprocess.run([sys.executable, "-c", killed], cwd=ROOT, env=flags, timeout=600)
+    assert list(tmp_path.glob("**/lock_dir/lock"))
+    after = "import load; from theano.gof.compilelock import get_lock, release_lock; get_lock(); release_lock()"
+    done = subprocess.run([sys.executable, "-c", after], cwd=ROOT, env=flags, timeout=600, text=True,
+                          capture_output=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not list(tmp_path.glob("**/lock_dir/lock"))
+
+
 def test_a_module_is_compiled_again_where_our_prelude_is_another(monkeypatch):
     """What stands before each of Theano's sources on NumPy 2 is a part of what was compiled."""
     function = theano.function([x := T.vector()], 3 * x + 2, mode="FAST_RUN")

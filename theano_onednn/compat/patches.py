@@ -90,6 +90,7 @@ PATCHES = [
     ("theano.tensor.signal", old_pooling, True),
     ("theano.gof.op", theano_cache.steady_digest, True),
     ("theano.gof.cc", theano_cache.steady_key, True),
+    ("theano.gof.compilelock", theano_cache.silent_takeover, True),
     ("theano.tensor.blas", quoted_paths, True),
     ("theano.tensor.elemwise", repeated_rows, True),
     ("theano.tensor.opt", shapes_without_themselves, True),

@@ -14,6 +14,11 @@ def steady_key(cc):
     cc.CLinker.cmodule_key = _versioned_key(cc.CLinker.cmodule_key)
 
 
+def silent_takeover(compilelock):
+    """Theano warns of a process that was killed while it compiled, though it has just freed the lock it left."""
+    compilelock._logger.addFilter(lambda record: not record.msg.startswith("Overriding existing lock by dead"))
+
+
 def _digest_of_code(op):
     params = getattr(op, "params_type", None)
     return (*[hashlib.sha256(code.encode()).hexdigest() for code in op.func_codes],
