@@ -24,7 +24,7 @@ from fkp import models  # noqa: E402
 from fkp.run import Run  # noqa: E402
 from fkp.training.session import Session  # noqa: E402
 
-pytest.register_assert_rewrite("small_csvs", "interrupting", "running")
+pytest.register_assert_rewrite("small_csvs", "interrupting", "running", "exporting")
 theano.config.on_opt_error = "raise"  # Theano only warns where a rewrite fails
 
 

@@ -92,7 +92,7 @@ def draw(seed):
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_random_nets(seed, tmp_path):
+def test_random_nets(seed):
     net, shape, random = draw(seed)
     X = random.standard_normal((int(random.randint(1, 5)), *shape[1:])).astype(np.float32)
-    assert_same(net, tmp_path / "net.onnx", X, atol=1e-5, rtol=1e-4)
+    assert_same(net, X, atol=1e-5, rtol=1e-4)
