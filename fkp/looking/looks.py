@@ -33,14 +33,17 @@ CENTRE = placement(MEAN_FACE[None])[0]  # (1, 2): the middle of the usual face
 
 def level1_points(net, images):
     """What level 1 answers, points (n, all) in pixels: `net_points`, both ways, in several looks where that pays."""
-    def look(faces):
-        return both_ways(lambda those, _: net_points(net, those), faces)
+    def glance(faces):
+        return net_points(net, faces)
 
-    def search(faces):  # a part of a picture has other greys than the whole
-        return look(preprocessed(faces, net.run_.preprocess))
+    def look(faces):
+        return both_ways(lambda those, _: glance(those), faces)
+
+    def prepared(how):  # a part of a picture has other greys than the whole
+        return lambda faces: how(preprocessed(faces, net.run_.preprocess))
     if not knows_many_sizes(net):
         return look(images)
-    return again(look, images, search) if finds_faces(net) else once_more(look, images)[0]
+    return again(look, images, prepared(glance), prepared(look)) if finds_faces(net) else once_more(look, images)[0]
 
 
 def knows_many_sizes(net):
@@ -54,17 +57,17 @@ def finds_faces(net):
     return bool(losses) and pixels(min(losses)) < LEARNED
 
 
-def again(look, images, search=None):
+def again(look, images, glance=None, search=None):
     """What `look(images)` answers in several looks: points (n, all) of the images (n, SIZE, SIZE).
 
-    A face's answer is its own, whatever other faces there are.  `search` is the
-    `look` of a search, where it prepares what it sees.
+    A face's answer is its own, whatever other faces there are.  A search follows
+    what `glance` sees, and judges by what `search` sees, each in place of `look`.
     """
     points, unsure = once_more(look, images)
     lost = np.flatnonzero(unsure > UNSURE)
     for first in range(0, len(lost), TOGETHER):
         some = lost[first:first + TOGETHER]
-        points[some] = anywhere(search or look, images[some], points[some])
+        points[some] = anywhere(glance or look, search or look, images[some], points[some])
     return points
 
 
@@ -116,15 +119,16 @@ def put_right(look, images, points, unsure):
     return points * (1 - weight) + warp.undo(seen) * weight
 
 
-def anywhere(look, images, points):
+def anywhere(glance, look, images, points):
     """Points (n, all) of the face that the net is surest of on each image (n, SIZE, SIZE); if of none, its `points`.
 
-    It is looked for from STARTS.  What is a face is found from many, and stays where it is when seen from nearby.
+    It is looked for from STARTS, by the quicker `glance`.  What is a face is found from many, and stays where it is
+    when `look` sees it from nearby.
     """
     n, points = len(images), points.copy()
     starts = Warp(np.zeros(n * len(STARTS)), np.tile(STARTS[:, 2], n), np.tile(STARTS[:, :2], (n, 1)),
                   np.repeat(CENTRE, n * len(STARTS), 0))
-    seen = settle(seeing(look, images.repeat(len(STARTS), 0)), usual_view, starts).reshape(n, len(STARTS), -1)
+    seen = settle(seeing(glance, images.repeat(len(STARTS), 0)), usual_view, starts).reshape(n, len(STARTS), -1)
     face, candidates = candidates_of(seen)
     if len(face) == 0:
         return points

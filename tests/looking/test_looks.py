@@ -137,11 +137,12 @@ def test_an_answer_does_not_depend_on_its_company(together, monkeypatch):
     np.testing.assert_allclose(found, points(images), atol=0.6)
 
 
-def test_a_search_prepares_what_it_sees():
-    images, searched = rectangles((76, 64), wide=12), []
-    looks.again(blind, images, lambda faces: searched.append(len(faces)) or blind(faces))
-    assert searched[:LOOKS] == [len(looks.STARTS)] * LOOKS
-    assert searched[LOOKS:] == [searched[-1]] * len(looks.NEAR) and 1 <= searched[-1] <= looks.CANDIDATES
+def test_a_search_follows_one_look_and_judges_by_another():
+    images, followed, judged = rectangles((76, 64), wide=12), [], []
+    looks.again(blind, images, lambda faces: followed.append(len(faces)) or blind(faces),
+                lambda faces: judged.append(len(faces)) or blind(faces))
+    assert followed == [len(looks.STARTS)] * LOOKS
+    assert judged == [judged[0]] * len(looks.NEAR) and 1 <= judged[0] <= looks.CANDIDATES
 
 
 def trained_net(error, **kind):
@@ -161,6 +162,15 @@ def test_level_1_prepares_what_a_search_sees_as_it_does_pictures(error, searches
     assert prepared == [net.run_.preprocess] * (LOOKS + len(looks.NEAR)) * searches  # a net that finds few faces: none
 
 
+def test_a_search_follows_what_is_seen_one_way_and_judges_it_both_ways(monkeypatch):
+    seen = []
+    monkeypatch.setattr(looks, "net_points", lambda net, faces: seen.append(len(faces)) or blind(faces))
+    looks.level1_points(trained_net(1.5, maps=True, augmented=True), rectangles((76, 64), wide=12))
+    followed, judged = seen[-LOOKS - len(looks.NEAR):-len(looks.NEAR)], seen[-len(looks.NEAR):]
+    assert followed == [len(looks.STARTS)] * LOOKS
+    assert judged == [judged[0]] * len(looks.NEAR) and judged[0] % 2 == 0
+
+
 def test_a_net_without_a_history_searches_for_nothing():
     assert not looks.finds_faces(SimpleNamespace(train_history_=[]))
     assert not looks.finds_faces(SimpleNamespace(train_history_=[{"valid_loss": np.nan}]))
@@ -170,14 +180,14 @@ def test_what_moves_along_with_the_view_is_no_face():
     images, first = rectangles((76, 64), (40, 40), wide=12), np.full((2, 34), 1.0)
     for look in (lambda faces: np.tile(np.pad(MEAN_FACE, (0, 4)), (len(faces), 1)),
                  lambda faces: np.full((len(faces), 34), 48.)):
-        np.testing.assert_array_equal(looks.anywhere(look, images, first), first)
+        np.testing.assert_array_equal(looks.anywhere(look, look, images, first), first)
 
 
 def test_what_is_seen_from_a_few_starts_only_is_no_face(monkeypatch):
     images, first = rectangles((76, 64), wide=12), np.full((1, 34), 1.0)
-    assert (looks.anywhere(blind, images, first) != first).any()
+    assert (looks.anywhere(blind, blind, images, first) != first).any()
     monkeypatch.setattr(looks, "MANY", len(looks.STARTS))  # from some it is not
-    np.testing.assert_array_equal(looks.anywhere(blind, images, first), first)
+    np.testing.assert_array_equal(looks.anywhere(blind, blind, images, first), first)
 
 
 def test_points_all_in_one_place_are_an_answer_too():
