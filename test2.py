@@ -11,8 +11,8 @@ test2-NET-errors.csv; for several nets test2-nets-valid.png, test2-nets-errors.p
 and test2-nets-errors.csv.  With --image it predicts on your own photo instead:
 on the face in --box, on those that OpenCV finds, where it is installed, or on
 those that the net itself is sure of; a photo on which none is found is taken as
-one face.  The result is PHOTO.jpg-NET.png beside the photo (or in --out), with
-the keypoints in PHOTO.jpg-NET.csv.
+one face.  The result is PHOTO.jpg-NET.png beside the photo (or in --out), small
+faces enlarged and numbered, with the keypoints in PHOTO.jpg-NET.csv.
 """
 import argparse
 import os
@@ -25,8 +25,7 @@ from fkp import Problem, cli, files, greeting, tables, validation
 from fkp.looking import cascade, photo
 from fkp.looking.answers import net_points
 from fkp.looking.parts import runs as runs_of
-from fkp.results import figures
-from fkp.results import report
+from fkp.results import figures, photo_figure, report
 from fkp.faces import describe
 from fkp.keypoints import rms, turned
 from fkp.models import named, scripts
@@ -137,7 +136,7 @@ def show_photo(name, args):
     path = files.unclaimed(args.out / f"{args.image.name}-{in_a_name(name)}.png",
                            lambda there: figures.is_ours(there, title))
     photo.write_csv(path.with_suffix(".csv"), points)
-    figures.save(figures.photo(picture, squares, points), path, args.show, title=title)
+    figures.save(photo_figure.draw(picture, squares, points), path, args.show, title=title)
 
 
 def in_a_name(net):

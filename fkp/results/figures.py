@@ -128,21 +128,6 @@ def gallery(title, images, points, truth=None, captions=None):
     return figure
 
 
-def photo(picture, squares, points):
-    """A photo (PIL) with its faces' squares (left, upper, side) and points (n, 2k), both in its pixels."""
-    import matplotlib.pyplot as plt
-    width, height = picture.size
-    figure, axes = plt.subplots(figsize=(8 * min(1, width / height) + 1, 8 * min(1, height / width) + 1))
-    axes.imshow(picture, extent=(0, width, height, 0))
-    for (left, upper, side), face in zip(squares, points):
-        size = 12 * side / max(width, height)  # a small face on a large photo gets small marks
-        axes.add_patch(plt.Rectangle((left, upper), side, side, fill=False, color="yellow", linewidth=0.8))
-        axes.plot(face[0::2], face[1::2], "o", markersize=max(size, 3), markerfacecolor="red", markeredgecolor="white",
-                  markeredgewidth=size / 8)
-    axes.set(xticks=[], yticks=[], xlim=(0, width), ylim=(height, 0))
-    return figure
-
-
 def errors_per_keypoint(title, errors, overall):
     """Horizontal bars: root mean square error per keypoint.
 
