@@ -160,16 +160,14 @@ def build(epochs=EPOCHS, seed=cli.SEED, all_rows=False, augment=False, tuned=Fal
     `hidden` is the number of units in each dense layer.
     """
     names = load.ALL_COLUMNS if all_rows else load.COLUMNS
-    masked = augment and heatmaps and maps.MASKED
-    loss = masked_squared_error if all_rows or masked else squared_error
     batches = AugmentBatchIterator if augment else FlipBatchIterator
     settings = Tuned if tuned else Published
     if heatmaps:
+        reach = {"reach": maps.REACH} if augment else {}  # maps cannot answer what an augmented face has outside
         return maps.face_net(
             len(names) // 2, epochs, [EarlyStopping()], on_training_finished=[RestoreBestWeights()],
-            objective_loss_function=loss,
-            batch_iterator_train=batches(batch_size=maps.BATCH, seed=seed, names=names, grey=maps.GREY,
-                                         **({"reach": maps.REACH} if masked else {})),
+            objective_loss_function=masked_squared_error,
+            batch_iterator_train=batches(batch_size=maps.BATCH, seed=seed, names=names, grey=maps.GREY, **reach),
             batch_iterator_test=load.PixelBatchIterator(batch_size=128, grey=maps.GREY))
     return NeuralNet(
         layers=[
@@ -203,7 +201,7 @@ def build(epochs=EPOCHS, seed=cli.SEED, all_rows=False, augment=False, tuned=Fal
         hidden4_W=settings.weights, hidden5_W=settings.weights,
         output_W=init.GlorotUniform(settings.output), output_b=init.Constant(0),
 
-        objective_loss_function=loss,
+        objective_loss_function=masked_squared_error if all_rows else squared_error,
         batch_iterator_train=batches(batch_size=128, seed=seed, names=names, grey=settings.grey),
         batch_iterator_test=load.PixelBatchIterator(batch_size=128, grey=settings.grey),
         **schedule(settings, epochs),
@@ -223,12 +221,12 @@ def asked(arguments):
                    help=f"units in each of the two dense layers (default: {HIDDEN})")
     p.add_argument("--heatmaps", action="store_true",
                    help="a map per keypoint instead of dense layers, and unless told "
-                   f"otherwise {maps.EPOCHS[1]} epochs, all rows, augmented faces, bfloat16 where the processor has it")
+                   f"otherwise {maps.EPOCHS} epochs, all rows, augmented faces, bfloat16 where the processor has it")
     p.set_defaults(precision=None)
     args = p.parse_args(arguments)
     if args.heatmaps and (args.tuned or args.hidden != HIDDEN):
         p.error("argument --heatmaps: has no dense layers, so neither --tuned nor --hidden goes with it")
-    return cli.filled(args, maps.recipe(1, all_rows=True) if args.heatmaps else PUBLISHED)
+    return cli.filled(args, maps.recipe(all_rows=True) if args.heatmaps else PUBLISHED)
 
 
 def main(arguments=()):

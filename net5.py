@@ -196,7 +196,7 @@ def asked(arguments):
     p.add_argument("--tuned", action="store_true", help="settings that learn faster: see net4.py")
     p.add_argument("--heatmaps", action="store_true",
                    help="a map per keypoint instead of dense layers: one level, which "
-                   f"sees {WITH_MAPS[2]} x {WITH_MAPS[2]} pixels, and unless told otherwise {maps.EPOCHS[2]} epochs, "
+                   f"sees {WITH_MAPS[2]} x {WITH_MAPS[2]} pixels, and unless told otherwise {maps.EPOCHS} epochs, "
                    "augmented faces, bfloat16 where the processor has it")
     p.add_argument("--jobs", metavar="N", type=cli.count, default=1,
                    help="train N specialists side by side (default: 1)")
@@ -205,7 +205,7 @@ def asked(arguments):
     args = p.parse_args(arguments)
     if args.heatmaps and args.tuned:
         p.error("argument --heatmaps: has no dense layers, so --tuned does not go with it")
-    return cli.filled(args, maps.recipe(2) if args.heatmaps else PUBLISHED)
+    return cli.filled(args, maps.recipe() if args.heatmaps else PUBLISHED)
 
 
 def open_level1(args, faces):

@@ -3,7 +3,7 @@ import numpy as np
 import torch
 from torch import nn
 
-BATCH, RATE, GREY = 64, 0.002, 0.5  # as in fkp/maps.py
+BATCH, RATE, GREY, MAP_WEIGHT, BUMP = 32, 0.002, 0.5, 0.003, 1.0  # as in fkp/maps.py
 KEYPOINTS = 15
 
 
@@ -29,12 +29,24 @@ class Maps(nn.Module):
         self.register_buffer("places", torch.from_numpy(np.stack([x.ravel(), y.ravel()], 1).astype(np.float32)))
 
     def forward(self, x):
+        return self.expected_places(self.to_maps(x))
+
+    def to_maps(self, x):
+        """(n, 1, 96, 96) -> (n, k, 24, 24)."""
         at24 = self.to24(x)
         at12 = self.to12(at24)
         x = self.up12(torch.cat([self.up(self.to6(at12)), at12], 1))
         x = self.up24(torch.cat([self.up(x), at24], 1))
-        return self.expected_places(self.maps(x))
+        return self.maps(x)
 
     def expected_places(self, maps):
         """Where each map is high, by softmax: (n, k, 24, 24) -> (n, 2k)."""
         return (maps.float().flatten(2).softmax(2) @ self.places).flatten(1)
+
+    def losses(self, x, targets):
+        """That of the places, and that of the maps; the first is what is shown, their sum what is learned."""
+        maps = self.to_maps(x)
+        far = (targets.reshape(len(targets), -1, 1, 2) - self.places).square().sum(3)
+        bumps = torch.softmax(-far / (2 * (BUMP * 2 / maps.shape[-1]) ** 2), 2)
+        off = -(bumps * torch.log_softmax(maps.float().flatten(2), 2)).sum(2).mean()
+        return nn.functional.mse_loss(self.expected_places(maps), targets), MAP_WEIGHT * off

@@ -75,8 +75,11 @@ class Twin:
         X -= GREY if self.net == "maps" else 0
         return X.contiguous(memory_format=self.format)
 
+    def autocast(self):
+        return torch.autocast("cpu", torch.bfloat16) if self.bfloat16 else contextlib.nullcontext()
+
     def forward(self, X):
-        with torch.autocast("cpu", torch.bfloat16) if self.bfloat16 else contextlib.nullcontext():
+        with self.autocast():
             return self.model(X)
 
     def loss(self, images, targets):
@@ -84,8 +87,13 @@ class Twin:
 
     def train_batch(self, images, targets):
         self.optimiser.zero_grad(set_to_none=True)
-        loss = self.loss(images, targets)
-        loss.backward()
+        if self.net == "maps":
+            with self.autocast():
+                loss, more = self.model.losses(self.inputs(images), torch.from_numpy(targets))
+            (loss + more).backward()
+        else:
+            loss = self.loss(images, targets)
+            loss.backward()
         self.optimiser.step()
         return loss.item()
 

@@ -15,14 +15,16 @@ import numpy as np
 import theano
 import theano.tensor as T
 from lasagne import layers
+from lasagne.objectives import aggregate
 from lasagne.updates import adam
-from nolearn.lasagne import NeuralNet
+from nolearn.lasagne import NeuralNet, base
 
-EPOCHS = {1: 100, 2: 20}   # what the recipe trains, by the level of the cascade
+EPOCHS = 20                # of the recipe
 LEARNING_RATE = 0.002      # the highest
-BATCH = 64                 # faces
+BATCH = 32                 # faces
 REACH = 1 - 1 / 24         # the outermost answer, in scaled coordinates: the centre of a map's pixel at the edge
-MASKED = False             # whether points that augmentation moves beyond REACH are taught no longer
+MAP_WEIGHT = 0.003         # of the loss on the maps, beside that on the keypoints
+BUMP = 1.0                 # pixels of a map: the standard deviation of what it is to be
 GREY = 0.5                 # subtracted from pixels, so that they are about 0 on average
 
 # The convolutions, by the side of the picture that they see in pixels, and their filters.
@@ -54,7 +56,7 @@ def face_net(keypoints, epochs, handlers, **given):
         **{f"pool{side}_pool_size": (2, 2) for side in (48, 24, 12, 6)},
         with12_incomings=["to12", "relu12b"], with24_incomings=["to24", "relu24b"],
         maps_num_filters=keypoints, maps_filter_size=(1, 1), maps_nonlinearity=None,
-        **schedule(epochs, handlers), **given,
+        **learning(epochs, handlers), **given,
     )
 
 
@@ -75,7 +77,7 @@ def crop_net(keypoints, win, epochs, handlers, **given):
         pool24_pool_size=(2, 2), pool12_pool_size=(2, 2),
         with24_incomings=["to24", "relu24b"],
         maps_num_filters=keypoints, maps_filter_size=(1, 1), maps_nonlinearity=None,
-        **schedule(epochs, handlers), **given,
+        **learning(epochs, handlers), **given,
     )
 
 
@@ -92,9 +94,10 @@ def convolutions(filters):
             **{f"conv{name}_{key}": value for name in filters for key, value in each.items()}}
 
 
-def schedule(epochs, handlers):
+def learning(epochs, handlers):
     """How these nets learn, as NeuralNet's arguments."""
     return dict(
+        objective=objective, objective_map_weight=MAP_WEIGHT, objective_bump=BUMP,
         update=adam,
         update_learning_rate=theano.shared(np.float32(LEARNING_RATE / 10)),
         on_epoch_finished=[RiseAndFall("update_learning_rate", LEARNING_RATE), *handlers],
@@ -104,9 +107,9 @@ def schedule(epochs, handlers):
     )
 
 
-def recipe(level, **more):
-    """What `--heatmaps` decides where the command line does not, at this level of the cascade: {option: value}."""
-    return dict(more, epochs=EPOCHS[level], augment=True, precision=theano_onednn.fastest_precision())
+def recipe(**more):
+    """What `--heatmaps` decides where the command line does not: {option: value}."""
+    return dict(more, epochs=EPOCHS, augment=True, precision=theano_onednn.fastest_precision())
 
 
 def recipe_in_words(args):
@@ -117,6 +120,35 @@ def recipe_in_words(args):
         changes.append("--no-all-rows")
     words += ["augmented faces" if args.augment else "faces as they are", args.precision]
     return f"With --heatmaps: {', '.join(words)} (see {', '.join([*changes, '--no-augment'])}, --precision)."
+
+
+def objective(layers, loss_function, target, deterministic=False, map_weight=MAP_WEIGHT, bump=BUMP):
+    """nolearn's objective of the layer "output"; in training each of "maps" is also to be a bump at its keypoint.
+
+    That goes into the gradient alone: the value stays the keypoints' loss, which stands for pixels.
+    """
+    maps, output = base.get_output([layers["maps"], layers["output"]], deterministic=deterministic)
+    loss = aggregate(loss_function(output, target))
+    if deterministic:
+        return loss
+    off = map_loss(maps, target, layers["output"].places(), bump * 2 / layers["maps"].output_shape[-1])
+    return loss + np.float32(map_weight) * (off - theano.gradient.disconnected_grad(off))
+
+
+def map_loss(maps, target, places, width):
+    """Mean cross-entropy between the softmax of `maps` (n, k, h, w) and a bump around each place of `target` (n, 2k).
+
+    `places` (h * w, 2) are the maps' pixels, and `width` is the bump's standard deviation, all in scaled coordinates.
+    A keypoint that is NaN costs nothing.
+    """
+    x, y = target[:, 0::2].reshape((-1, 1)), target[:, 1::2].reshape((-1, 1))
+    known = T.invert(T.isnan(x + y))
+    across, down = (T.addbroadcast(T.switch(known, each, 0), 1) for each in (x, y))
+    far = (across - places[:, 0]) ** 2 + (down - places[:, 1]) ** 2
+    bump = T.nnet.softmax(-far / (2 * width ** 2))
+    chance = T.nnet.logsoftmax(maps.reshape(far.shape))
+    known = T.addbroadcast(known, 1)
+    return -(known * bump * chance).sum() / T.maximum(known.sum(), 1)
 
 
 class RiseAndFall:

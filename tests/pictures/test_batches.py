@@ -68,13 +68,11 @@ def test_a_new_augmentation_reaches_whole_faces_and_crops(monkeypatch):
         np.testing.assert_allclose(Xb * 255, 77, rtol=1e-5)
 
 
-@pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("all_rows", [False, True])
-def test_nets_with_maps_leave_out_what_they_cannot_answer_if_told_so(masked, all_rows, monkeypatch):
-    monkeypatch.setattr(maps, "MASKED", masked)
+def test_nets_with_maps_leave_out_what_they_cannot_answer(all_rows):
     net = net4.build(augment=True, heatmaps=True, all_rows=all_rows)
-    assert net.batch_iterator_train.reach == (maps.REACH if masked else None)
-    assert (net.objective_loss_function is net4.masked_squared_error) == (masked or all_rows)
+    assert net.batch_iterator_train.reach == maps.REACH
+    assert net.objective_loss_function is net4.masked_squared_error
     assert net4.build(augment=True).batch_iterator_train.reach is None  # dense layers answer anything
     net4.build(heatmaps=True)
 

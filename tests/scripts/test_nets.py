@@ -74,10 +74,10 @@ FAST = theano_onednn.fastest_precision()
 
 @pytest.mark.parametrize("script, words, settings", [
     (net4, [], (3000, False, "float32")), (net4, ["--augment"], (3000, True, "float32")),
-    (net4, ["--heatmaps"], (maps.EPOCHS[1], True, FAST)),
+    (net4, ["--heatmaps"], (maps.EPOCHS, True, FAST)),
     (net4, ["--heatmaps", "--no-augment", "--epochs", "7", "--precision", "float32"], (7, False, "float32")),
-    (net5, [], (1000, False, "float32")), (net5, ["--heatmaps"], (maps.EPOCHS[2], True, FAST)),
-    (net5, ["--heatmaps", "--no-augment"], (maps.EPOCHS[2], False, FAST))])
+    (net5, [], (1000, False, "float32")), (net5, ["--heatmaps"], (maps.EPOCHS, True, FAST)),
+    (net5, ["--heatmaps", "--no-augment"], (maps.EPOCHS, False, FAST))])
 def test_heatmaps_mean_the_whole_recipe_unless_told_otherwise(script, words, settings):
     args = script.asked(words)
     assert (args.epochs, args.augment, args.precision) == settings
@@ -91,6 +91,6 @@ def test_the_recipe_takes_all_rows(words, all_rows):
 
 def test_the_recipe_is_said_in_one_line_with_what_changes_it():
     assert maps.recipe_in_words(net4.asked(["--heatmaps", "--no-augment", "--precision", "float32"])) == (
-        f"With --heatmaps: {maps.EPOCHS[1]} epochs, all rows, faces as they are, float32 "
+        f"With --heatmaps: {maps.EPOCHS} epochs, all rows, faces as they are, float32 "
         "(see --epochs N, --no-all-rows, --no-augment, --precision).")
     assert "rows" not in maps.recipe_in_words(net5.asked(["--heatmaps"]))
