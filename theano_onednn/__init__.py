@@ -1,8 +1,10 @@
 """Makes Theano, Lasagne and nolearn import and run fast on a current machine.
 
-Import this before Theano.  The environment variable FKP_ONEDNN
-says whether oneDNN's kernels replace Theano's own on the CPU: `auto` (the
-default: where they are available), `1` (fail where they are not) or `0`.
+Import this before Theano.  The environment variable FKP_ONEDNN says what
+computes on the CPU: `1` our Ops on oneDNN (fails with the reason where that is
+not available), `blas` our Ops without it, on the BLAS that SciPy brings (fails
+likewise), `0` Theano's own Ops, or `auto` (the default) the first of these
+three that can be had.
 """
 import os
 import sys

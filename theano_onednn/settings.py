@@ -80,10 +80,10 @@ def _quoted(value):
 
 
 def mode():
-    """FKP_ONEDNN: 'auto', '0' or '1'."""
+    """FKP_ONEDNN: 'auto', 'blas', '0' or '1'."""
     value = os.environ.get("FKP_ONEDNN", "auto")
-    if value not in ("auto", "0", "1"):
-        raise NotReady("FKP_ONEDNN is auto, 0 or 1, not %r" % value)
+    if value not in ("auto", "blas", "0", "1"):
+        raise NotReady("FKP_ONEDNN is auto, blas, 0 or 1, not %r" % value)
     return value
 
 

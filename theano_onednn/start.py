@@ -1,6 +1,7 @@
-"""Decides whether oneDNN runs, and says so."""
+"""Decides whether our Ops run, on oneDNN or on SciPy's BLAS, and says so."""
 import functools
 import os
+import platform
 import shlex
 import threading
 
@@ -8,6 +9,7 @@ import lasagne.layers
 import lasagne.objectives
 import lasagne.updates
 import nolearn.lasagne
+import scipy
 import theano
 
 from . import gpu, library, settings
@@ -16,41 +18,67 @@ from .ops import groups, layout, loops, native, nesterov, old_convolutions, rewr
 
 # dnnl_cpu_isa_t's bits
 AVX2, AVX512, BF16, AMX = 0x7, 0x27, 0xE7, 0xFEF
-reason = None  # why oneDNN does not run, or None
+PLAIN = {"x86_64": "SSE", "aarch64": "NEON", "arm64": "NEON"}  # what every processor of a kind has
+ASKED_FOR = {"1": "oneDNN", "blas": "our Ops on SciPy's BLAS"}  # FKP_ONEDNN
+reason = None   # why our Ops do not run, or None
+without = None  # why they run without oneDNN, or None
 
 
 def start():
     """Load our library and put our Ops in place, or note the reason why not."""
-    global reason
+    global reason, without
     try:
         _refuse()
-        path = library.path(theano.config.cxx, theano.gof.cmodule.gcc_version_str, theano.config.compiledir)
-        native.use(library.load(path))
+        path, without = _load()
     except library.Unavailable as error:
         reason = str(error)
-        if os.environ.get("FKP_ONEDNN") == "1":
-            raise NotReady("FKP_ONEDNN=1 asks for oneDNN, but: %s" % reason)
+        if settings.mode() in ASKED_FOR:
+            raise NotReady("FKP_ONEDNN=%s asks for %s, but: %s"
+                           % (settings.mode(), ASKED_FOR[settings.mode()], reason))
         return
     _link(path.parent)
     _install()
 
 
+def _load():
+    """Load the library that is asked for, else one that can be had: its path, and why it is not oneDNN's, or None."""
+    if settings.mode() == "blas":
+        return _use(library.BLAS), "FKP_ONEDNN=blas"
+    try:
+        return _use(library.ONEDNN), None
+    except library.Unavailable as error:
+        missing = str(error)
+    if settings.mode() == "1":
+        raise library.Unavailable(missing)
+    try:
+        return _use(library.BLAS), missing
+    except library.Unavailable as error:
+        raise library.Unavailable("%s; %s" % (missing, error))
+
+
+def _use(way):
+    """Load the library for a way; returns its path."""
+    path = library.path(way, theano.config.cxx, theano.gof.cmodule.gcc_version_str, theano.config.compiledir)
+    native.use(library.load(path))
+    return path
+
+
 def _refuse():
-    """Raise library.Unavailable where the user or Theano's settings speak against oneDNN."""
+    """Raise library.Unavailable where the user or Theano's settings speak against our Ops."""
     if settings.mode() == "0":
         raise library.Unavailable("FKP_ONEDNN=0")
     if theano.config.device != "cpu":
-        raise library.Unavailable("oneDNN is for the CPU, device is %s" % theano.config.device)
+        raise library.Unavailable("our Ops are for the CPU, device is %s" % theano.config.device)
     if theano.config.floatX != "float32":
-        raise library.Unavailable("oneDNN's Ops are float32, floatX is %s" % theano.config.floatX)
+        raise library.Unavailable("our Ops are float32, floatX is %s" % theano.config.floatX)
     if theano.config.linker == "c":
-        raise library.Unavailable("oneDNN's Ops have no C code of their own, linker is c")
+        raise library.Unavailable("our Ops have no C code of their own, linker is c")
     if not theano.config.cxx:
         raise library.Unavailable("Theano's cxx is empty")
 
 
 def _link(folder):
-    """Put our sgemm_ (oneDNN's product) before the rest of the BLAS that settings.py chose."""
+    """Put our sgemm_ before the rest of the BLAS that settings.py chose."""
     flags = theano.config.blas.ldflags
     if flags and flags == settings.scipy_blas():
         theano.config.blas.ldflags = "%s -lfkp %s" % (shlex.quote("-L%s" % folder), settings.scipy_blas(ours=["sgemm"]))
@@ -101,8 +129,10 @@ def describe():
         return line + "%s, %s" % (theano.config.floatX, gpu.describe())
     if reason is not None:
         return line + "%s, Theano's own Ops: %s" % (theano.config.floatX, reason)
-    return line + "%s, oneDNN %s (%s), %d thread%s" % (
-        groups.precision, native.LIBRARY.fkp_version().decode(), instructions(), threads(), "s" * (threads() != 1))
+    products = "SciPy's BLAS" if without else "oneDNN %s" % native.LIBRARY.fkp_version().decode()
+    line += "%s, %s (%s), %d thread%s" % (
+        groups.precision, products, instructions(), threads(), "s" * (threads() != 1))
+    return "%s: %s" % (line, without) if without else line
 
 
 def facts():
@@ -112,15 +142,17 @@ def facts():
         return dict(found, ops="gpuarray", **gpu.facts())
     if reason is not None:
         return dict(found, ops="Theano", threads=threads())
-    return dict(found, ops="oneDNN", oneDNN=native.LIBRARY.fkp_version().decode(), instructions=instructions(),
-                threads=threads())
+    found.update(instructions=instructions(), threads=threads())
+    if without:
+        return dict(found, ops="BLAS", SciPy=scipy.__version__)
+    return dict(found, ops="oneDNN", oneDNN=native.LIBRARY.fkp_version().decode())
 
 
 def instructions():
-    """The widest instructions that oneDNN uses here: 'AVX-512, AMX'."""
+    """The widest instructions that our Ops use here: 'AVX-512, AMX'."""
     isa = native.LIBRARY.fkp_isa()
     have = [name for name, bits in (("AVX2", AVX2), ("AVX-512", AVX512), ("AMX", AMX)) if isa & bits == bits]
-    return ", ".join(have[have[-1:] != ["AVX2"]:]) or "SSE"
+    return ", ".join(have[have[-1:] != ["AVX2"]:]) or PLAIN.get(platform.machine(), platform.machine())
 
 
 def threads():
@@ -146,6 +178,8 @@ def set_precision(precision):
     if precision == "bfloat16":
         if reason is not None:
             raise Problem("bfloat16 needs oneDNN, and Theano's own Ops run here (%s): use float32" % reason)
+        if without:
+            raise Problem("bfloat16 needs oneDNN, and SciPy's BLAS is used here (%s): use float32" % without)
         if native.LIBRARY.fkp_isa() & BF16 != BF16:
             raise Problem("this processor has neither AMX nor AVX-512 BF16, bfloat16 would be slow: use float32")
     groups.precision = precision

@@ -48,7 +48,7 @@ def test_onednn_can_be_switched_off():
 
 
 def test_other_values_of_the_switch_are_refused(tmp_path):
-    assert_one_line(script(tmp_path, FKP_ONEDNN="yes"), "FKP_ONEDNN is auto, 0 or 1, not 'yes'\n")
+    assert_one_line(script(tmp_path, FKP_ONEDNN="yes"), "FKP_ONEDNN is auto, blas, 0 or 1, not 'yes'\n")
 
 
 def test_a_missing_library_is_named_and_theanos_ops_run():
@@ -181,7 +181,7 @@ def test_a_container_s_user_without_name_and_home_gets_a_cure_that_cures(tmp_pat
 
 def test_a_notebook_gets_an_exception_and_lives_on():
     found = python("-c", "try: import load\nexcept ImportError as error: print(error)", FKP_ONEDNN="yes")
-    assert (found.returncode, found.stdout, found.stderr) == (0, "FKP_ONEDNN is auto, 0 or 1, not 'yes'\n", "")
+    assert (found.returncode, found.stdout, found.stderr) == (0, "FKP_ONEDNN is auto, blas, 0 or 1, not 'yes'\n", "")
 
 
 @ours_only

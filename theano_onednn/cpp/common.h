@@ -29,6 +29,9 @@ typedef uint32_t Words __attribute__((vector_size(4 * LANES)));
 typedef uint16_t Halves __attribute__((vector_size(2 * LANES)));
 typedef uint8_t Bytes __attribute__((vector_size(LANES)));
 
+// Filled up to whole vectors.
+inline int64_t padded(int64_t channels) { return (channels + LANES - 1) / LANES * LANES; }
+
 // Some lanes, neither all nor none.  A copy of any length is a call, so that 24 channels take longer than 48.
 #ifdef __AVX512VL__
 template <class Vector, class Element> inline Vector load_some(const Element* from, int count) {

@@ -1,13 +1,10 @@
 // Convolution + bias + activation, and as one stage with 2x2 max-pool and dropout behind it, forward and backward, a
 // few images at a time, so that everything between the input and the output stays in a core's cache.
-#include <omp.h>
 #include <vector>
 #include "activation.h"
-#include "kernels.h"
-#include "one_channel.h"
+#include "passes.h"
 #include "pool.h"
 #include "signals.h"
-#include "winograd.h"
 
 namespace fkp {
 
@@ -35,7 +32,6 @@ struct Convolution {
 
 namespace {
 
-using dnnl::memory;
 constexpr int64_t CACHE = 512 << 10;  // bytes of convolution output in work at a time, well within a core's L2
 constexpr int64_t GROUPS = 16;        // sums over images are cut in so many parts, for any number of threads
 constexpr int64_t SUMS = 16 << 20;    // bytes that they take, unless that leaves fewer than 4
@@ -48,20 +44,6 @@ int64_t piece(const Shape& s) {
     return images;
 }
 
-// Is Winograd's way sooner?  It needs whole vectors of channels, and enough tiles for the kernel's transform to pay.
-// For 3x3 it is sooner than bfloat16 as well unless there is AMX, and more exact.
-bool by_winograd(const Shape& s) {
-    const auto all = [](const auto& some, auto is) { return std::all_of(std::begin(some), std::end(some), is); };
-    const auto one = [](int64_t number) { return number == 1; };
-    const bool square = s.rows == s.columns && (s.rows == 2 || s.rows == 3);
-    return square && !(s.bf16 && (amx() || s.rows == 2)) && all(s.stride, one) && all(s.dilation, one) &&
-           all(s.pad, [&](int64_t pad) { return pad < s.rows; }) && s.in >= LANES && s.out >= LANES &&
-           s.images * s.out_height() * s.out_width() >= 4096;
-}
-
-// Are images and planes read as bfloat16?  It has no fast kernel for a few channels.
-bool half(const Shape& s) { return s.bf16 && s.in >= 8 && !by_winograd(s) && !one_channel(s); }
-
 // The pieces that a batch is cut into.
 struct Pieces {
     int64_t images, size, count;
@@ -71,23 +53,9 @@ struct Pieces {
     int64_t length(int64_t piece) const { return std::min(size, images - first(piece)); }
 };
 
-// oneDNN's kernels for whole pieces and for the tail.
-struct Kernels {
-    std::shared_ptr<const Kernel> whole, tail;
-
-    Kernels(Kind kind, Shape s, const Pieces& pieces) {
-        s.bf16 = half(s);
-        s.images = std::min(pieces.images, pieces.size);
-        whole = tail = kernel(kind, s);
-        if (!(s.images = pieces.images % pieces.size)) return;
-        tail = kernel(kind, s);
-    }
-    const Kernel& of(int64_t images, const Pieces& pieces) const { return images == pieces.size ? *whole : *tail; }
-};
-
 // What each thread keeps between calls.
 struct Room {
-    Scratch image, plane, output, gradient, draws, pad, weights, kernel, sums;
+    Scratch image, plane, output, gradient, draws, kernel, sums;
 };
 
 Room& room() {
@@ -95,116 +63,20 @@ Room& room() {
     return mine;
 }
 
-void run(const Kernel& k, const dnnl::stream& stream, std::unordered_map<int, memory> arguments) {
-    arguments.emplace(DNNL_ARG_SCRATCHPAD, memory(k.scratch, engine(), room().pad.bytes(k.scratch.get_size() + 64)));
-    k.primitive.execute(stream, arguments);
-}
-
-memory at(const memory::desc& description, const void* data) {
-    return memory(description, engine(), const_cast<void*>(data));
-}
-
-// Theano convolves, oneDNN correlates: the kernel's rows and columns are reversed.  Its own inverse.
+// Theano convolves, we correlate: the kernel's rows and columns are reversed.  Its own inverse.
 void flip(const Convolution& c, const float* from, float* to) {
-    const int64_t area = c.shape.rows * c.shape.columns;
+    const int64_t area = c.shape.area();
     for (int64_t k = 0; k < c.shape.out * c.shape.in; ++k)
-        for (int64_t i = 0; i < area; ++i) to[k * area + i] = from[k * area + (c.flip ? area - 1 - i : i)];
+        for (int64_t i = 0; i < area; ++i) to[k * area + i] = from[k * area + area - 1 - i];
 }
 
-// Calls work(place, weight) for each number of a kernel with one output channel: where it lies in one_channel.h's order
-// and in Theano's.
-template <class F> void each_weight(const Convolution& c, F work) {
-    const int64_t in = c.shape.in, area = c.shape.rows * c.shape.columns;
-    for (int64_t i = 0; i < in * area; ++i) work((c.flip ? area - 1 - i % area : i % area) * in + i / area, i);
+// The kernel as a correlation's: in place, or reversed.
+const float* correlated(const Convolution& c) {
+    if (!c.flip) return c.weights;
+    float* flipped = room().kernel.of<float>(c.shape.weights());
+    flip(c, c.weights, flipped);
+    return flipped;
 }
-
-memory::desc plain(const Shape& s) {
-    return memory::desc({s.out, s.in, s.rows, s.columns}, memory::data_type::f32, memory::format_tag::oihw);
-}
-
-Correlation correlation(const Shape& s, int64_t images) {
-    return {s.rows, images, {s.in, s.height, s.width}, {s.out, s.out_height(), s.out_width()}, s.pad[0], s.pad[2]};
-}
-
-// What a piece's images become with the kernel (FORWARD), or the gradient of its planes (BACKWARD_DATA).
-class Through {
-public:
-    Through(Kind kind, const Convolution& c, const Pieces& pieces)
-        : c_(c), pieces_(pieces), back_(kind == BACKWARD_DATA) {
-        if (kind == FORWARD && one_channel(c.shape)) turn();
-        else if (by_winograd(c.shape)) transform();
-        else pack(kind);
-    }
-
-    void run(int64_t images, const void* from, float* to, const dnnl::stream& stream) const {
-        if (!kernels_) return by_own(images, static_cast<const float*>(from), to);
-        const Kernel& k = kernels_->of(images, pieces_);
-        const memory& weights = &k == kernels_->whole.get() ? whole_ : tail_;
-        if (back_)
-            fkp::run(k, stream, {{DNNL_ARG_DIFF_DST, at(k.plane, from)}, {DNNL_ARG_WEIGHTS, weights},
-                                 {DNNL_ARG_DIFF_SRC, at(k.image, to)}});
-        else
-            fkp::run(k, stream, {{DNNL_ARG_SRC, at(k.image, from)}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_BIAS, bias_},
-                                 {DNNL_ARG_DST, at(k.plane, to)}});
-    }
-
-private:
-    void by_own(int64_t images, const float* from, float* to) const {
-        if (one_channel(c_.shape))
-            return correlate_one(c_.shape, images, from, kernel_, c_.bias ? *c_.bias : 0.f, to);
-        correlate(turned(images), from, kernel_, back_ ? nullptr : c_.bias, to);
-    }
-
-    // On the way back the kernels are turned round, and the planes are what they meet.
-    Correlation turned(int64_t images) const {
-        const Correlation c = correlation(c_.shape, images);
-        return back_ ? Correlation{c.side, images, c.out, c.in, c.side - 1 - c.above, c.side - 1 - c.left} : c;
-    }
-
-    void turn() {
-        kernel_ = room().kernel.of<float>(c_.shape.in * c_.shape.rows * c_.shape.columns);
-        each_weight(c_, [&](int64_t place, int64_t weight) { kernel_[place] = c_.weights[weight]; });
-    }
-
-    void transform() {
-        const Correlation c = turned(pieces_.size);
-        const int64_t in = c_.shape.in, area = c_.shape.rows * c_.shape.columns;
-        const bool reversed = back_ != (c_.flip != 0);
-        kernel_ = room().kernel.of<float>(c.kernel_numbers());
-        transform_kernels(c, [&](int64_t from, int64_t to, int place) {
-            return c_.weights[((back_ ? from : to) * in + (back_ ? to : from)) * area +
-                              (reversed ? area - 1 - place : place)];
-        }, kernel_);
-    }
-
-    void pack(Kind kind) {
-        kernels_.reset(new Kernels(kind, c_.shape, pieces_));
-        std::vector<float> flipped(c_.shape.out * c_.shape.in * c_.shape.rows * c_.shape.columns);
-        flip(c_, c_.weights, flipped.data());
-        dnnl::stream stream(engine());
-        whole_ = packed(*kernels_->whole, flipped.data(), stream);
-        tail_ = kernels_->tail->weights == kernels_->whole->weights ? whole_
-                                                                   : packed(*kernels_->tail, flipped.data(), stream);
-        stream.wait();
-        zeros_.resize(c_.bias ? 0 : c_.shape.out);
-        bias_ = at(memory::desc({c_.shape.out}, memory::data_type::f32, memory::format_tag::a),
-                   c_.bias ? c_.bias : zeros_.data());
-    }
-
-    memory packed(const Kernel& k, const float* flipped, const dnnl::stream& stream) const {
-        memory from = at(plain(c_.shape), flipped), to(k.weights, engine());
-        dnnl::reorder(from, to).execute(stream, from, to);
-        return to;
-    }
-
-    const Convolution& c_;
-    const Pieces& pieces_;
-    const bool back_;
-    std::unique_ptr<Kernels> kernels_;  // null: not oneDNN's way
-    memory whole_, tail_, bias_;        // the kernel in the layouts that oneDNN's kernels want
-    float* kernel_;                     // or as the other ways do
-    std::vector<float> zeros_;
-};
 
 // The piece's images as they are multiplied: in place where the memory is right, else a copy.
 const void* images(const Convolution& c, int64_t first, int64_t count) {
@@ -219,17 +91,14 @@ const void* images(const Convolution& c, int64_t first, int64_t count) {
     return copy;
 }
 
-// Calls work(number, stream) for 0 to count - 1, in threads that no signal reaches.
+// Calls work(number) for 0 to count - 1, in threads that no signal reaches.
 template <class F> void in_parallel(int64_t count, F work) {
     FirstError error;
 #pragma omp parallel
     {
         SignalsBlocked here;
-        error.guard([&] {
-            dnnl::stream stream(engine());
 #pragma omp for schedule(dynamic) nowait
-            for (int64_t i = 0; i < count; ++i) error.guard([&] { work(i, stream); });
-        });
+        for (int64_t i = 0; i < count; ++i) error.guard([&] { work(i); });
     }
     error.rethrow();
 }
@@ -263,12 +132,12 @@ void finish_piece(const Convolution& c, float* z, int64_t first, int64_t count) 
 
 void forward(const Convolution& c) {
     const Pieces pieces(c.shape);
-    const Through kernel(FORWARD, c, pieces);
-    in_parallel(pieces.count, [&](int64_t p, const dnnl::stream& stream) {
+    const auto kernel = forward_pass(c.shape, pieces.size, correlated(c), c.bias);
+    in_parallel(pieces.count, [&](int64_t p) {
         const int64_t first = pieces.first(p), count = pieces.length(p);
         float* z = c.channels_last && !c.pool ? c.y + first * c.output().numbers()
                                               : room().plane.of<float>(count * c.plane().numbers());
-        kernel.run(count, images(c, first, count), z, stream);
+        kernel->run(count, images(c, first, count), z);
         finish_piece(c, z, first, count);
     });
 }
@@ -325,57 +194,6 @@ const void* plane_gradient(const Convolution& c, int64_t first, int64_t count, f
     return gz;
 }
 
-// The kernel's gradient, summed up over pieces: in the layout that oneDNN writes, or as the other ways have it.
-class KernelGradient {
-public:
-    KernelGradient(const Convolution& c, const Pieces& pieces) : c_(c), pieces_(pieces) {
-        if (one_channel(c.shape) || by_winograd(c.shape)) return;
-        kernels_.reset(new Kernels(BACKWARD_WEIGHTS, c.shape, pieces));
-        if (kernels_->tail->weights != kernels_->whole->weights)
-            throw std::logic_error("oneDNN lays out the kernel's gradient differently for " + c.shape.text());
-    }
-
-    int64_t numbers() const {
-        const Shape& s = c_.shape;
-        if (kernels_) return int64_t(kernels_->whole->weights.get_size() / sizeof(float));
-        return one_channel(s) ? s.in * s.rows * s.columns : correlation(s, 1).kernel_numbers();
-    }
-
-    void add(int64_t images, const void* x, const void* gz, float* sums, const dnnl::stream& stream) const {
-        const float *from = static_cast<const float*>(x), *gradient = static_cast<const float*>(gz);
-        if (one_channel(c_.shape)) return correlate_weights_one(c_.shape, images, from, gradient, sums);
-        if (!kernels_) return correlate_weights(correlation(c_.shape, images), from, gradient, sums);
-        const Kernel& k = kernels_->of(images, pieces_);
-        const int64_t count = numbers();
-        float* gw = room().weights.of<float>(count);
-        run(k, stream, {{DNNL_ARG_SRC, at(k.image, x)}, {DNNL_ARG_DIFF_DST, at(k.plane, gz)},
-                        {DNNL_ARG_DIFF_WEIGHTS, at(k.weights, gw)}});
-        for (int64_t i = 0; i < count; ++i) sums[i] += gw[i];
-    }
-
-    // Turns the sums back to Theano's kernel.
-    void write(const float* sums) const {
-        const int64_t area = c_.shape.rows * c_.shape.columns;
-        if (one_channel(c_.shape))
-            return each_weight(c_, [&](int64_t place, int64_t weight) { c_.gweights[weight] = sums[place]; });
-        if (!kernels_)
-            return kernel_gradients(correlation(c_.shape, 1), sums, [&](int64_t i, int64_t o, int place, float g) {
-                c_.gweights[(o * c_.shape.in + i) * area + (c_.flip ? area - 1 - place : place)] = g;
-            });
-        std::vector<float> flipped(c_.shape.out * c_.shape.in * c_.shape.rows * c_.shape.columns);
-        dnnl::stream stream(engine());
-        memory from = at(kernels_->whole->weights, sums), to = at(plain(c_.shape), flipped.data());
-        dnnl::reorder(from, to).execute(stream, from, to);
-        stream.wait();
-        flip(c_, flipped.data(), c_.gweights);
-    }
-
-private:
-    const Convolution& c_;
-    const Pieces& pieces_;
-    std::unique_ptr<Kernels> kernels_;  // null: not oneDNN's way
-};
-
 // Adds parts of `numbers` sums up, always in the same order, into the first.
 void collect(float* sums, int64_t parts, int64_t numbers) {
 #pragma omp parallel for schedule(static) if (numbers > 1 << 15)
@@ -383,27 +201,35 @@ void collect(float* sums, int64_t parts, int64_t numbers) {
         for (int64_t part = 1; part < parts; ++part) sums[i] += sums[part * numbers + i];
 }
 
+// Theano's kernel gradient, from the sums.
+void write(const Convolution& c, const KernelSums& gradient, const float* sums) {
+    if (!c.flip) return gradient.write(sums, c.gweights);
+    float* found = room().kernel.of<float>(c.shape.weights());
+    gradient.write(sums, found);
+    flip(c, found, c.gweights);
+}
+
 void backward(const Convolution& c) {
     const Pieces pieces(c.shape);
-    const KernelGradient gradient(c, pieces);
-    const std::unique_ptr<Through> kernel(c.gx ? new Through(BACKWARD_DATA, c, pieces) : nullptr);
-    const int64_t weights = c.gweights ? gradient.numbers() : 0, numbers = padded(weights + c.shape.out + LANES);
+    const auto kernel = c.gx ? backward_pass(c.shape, pieces.size, correlated(c)) : nullptr;
+    const auto gradient = c.gweights ? kernel_sums(c.shape, pieces.size) : nullptr;
+    const int64_t weights = gradient ? gradient->numbers() : 0, numbers = padded(weights + c.shape.out + LANES);
     const int64_t fit = SUMS / int64_t(numbers * sizeof(float));
     const int64_t parts = std::min({GROUPS, pieces.count, std::max(fit, int64_t(4))});
     float* const all = room().sums.of<float>(parts * numbers);  // of each part of the images: the kernel's, the bias's
-    in_parallel(parts, [&](int64_t part, const dnnl::stream& stream) {
+    in_parallel(parts, [&](int64_t part) {
         float *sums = all + part * numbers, *bias = sums + weights;
         std::fill_n(sums, numbers, 0.f);
         for (int64_t p = pieces.count * part / parts; p < pieces.count * (part + 1) / parts; ++p) {
             const int64_t first = pieces.first(p), count = pieces.length(p);
             const void* gz = plane_gradient(c, first, count, bias);
-            if (kernel) kernel->run(count, gz, c.gx + first * c.input().size.numbers(), stream);
-            if (c.gweights) gradient.add(count, images(c, first, count), gz, sums, stream);
+            if (kernel) kernel->run(count, gz, c.gx + first * c.input().size.numbers());
+            if (gradient) gradient->add(count, images(c, first, count), gz, sums);
         }
     });
     collect(all, parts, numbers);
     if (c.gbias) std::copy_n(all + weights, c.shape.out, c.gbias);
-    if (c.gweights) gradient.write(all);
+    if (gradient) write(c, *gradient, all);
 }
 
 void empty_backward(const Convolution& c) {

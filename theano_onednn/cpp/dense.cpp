@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <vector>
 #include "activation.h"
-#include "kernels.h"
 #include "multiply.h"
 #include "philox.h"
 

@@ -4,7 +4,8 @@
 //
 // Images, planes and the kernel (rows, columns, channels) are dense; all is float32.
 #pragma once
-#include "kernels.h"
+#include "common.h"
+#include "shape.h"
 
 namespace fkp {
 

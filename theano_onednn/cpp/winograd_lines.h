@@ -8,8 +8,6 @@
 
 namespace fkp {
 
-inline int64_t padded(int64_t channels) { return (channels + LANES - 1) / LANES * LANES; }
-
 namespace winograd {
 
 // One line of a transform: numbers `step` apart become others `apart` apart; those named Back are transposes.

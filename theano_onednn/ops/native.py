@@ -7,7 +7,7 @@ from theano.gof import Op
 
 from ..errors import Problem
 
-LIBRARY = None  # set by `use` where oneDNN is available
+LIBRARY = None  # set by `use` where our Ops run
 POINTER = ctypes.c_void_p
 NUMBER = ctypes.c_int64
 STRIDES = NUMBER * 4  # of an image, a channel, a row and a column; counted in float32 numbers
@@ -123,7 +123,7 @@ class Prepared(Op):
 
     def make_thunk(self, node, storage_map, compute_map, no_recycling, impl=None):
         if LIBRARY is None:  # the function was compiled elsewhere, and pickled
-            raise Problem("%s needs oneDNN, which does not run here" % type(self).__name__)
+            raise Problem("%s needs our C++ library, which does not run here" % type(self).__name__)
         inputs = [storage_map[variable] for variable in node.inputs]
         outputs = [storage_map[variable] for variable in node.outputs]
         done = [compute_map[variable] for variable in node.outputs]

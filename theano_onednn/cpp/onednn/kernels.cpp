@@ -1,8 +1,10 @@
 #include "kernels.h"
 #include <omp.h>
 #include <array>
+#include <cstring>
 #include <list>
 #include <map>
+#include <mutex>
 #include <stdexcept>
 
 namespace fkp {
@@ -15,19 +17,6 @@ typedef memory::data_type Type;
 const dnnl::engine& engine() {
     static const dnnl::engine& cpu = *new dnnl::engine(dnnl::engine::kind::cpu, 0);
     return cpu;
-}
-
-bool amx() {
-    constexpr int wanted = int(dnnl::cpu_isa::avx512_core_amx);
-    static const bool found = (int(dnnl::get_effective_cpu_isa()) & wanted) == wanted;
-    return found;
-}
-
-std::string Shape::text() const {
-    auto number = [](int64_t value) { return std::to_string(value); };
-    return "input (" + number(images) + ", " + number(in) + ", " + number(height) + ", " + number(width) +
-           "), kernel (" + number(out) + ", " + number(in) + ", " + number(rows) + ", " + number(columns) + ")" +
-           (bf16 ? ", bfloat16" : "");
 }
 
 namespace {
@@ -106,23 +95,3 @@ std::shared_ptr<const Kernel> kernel(Kind kind, const Shape& s) {
 }
 
 }  // namespace fkp
-
-extern "C" {
-
-const char* fkp_version() {
-    static const std::string text = [] {
-        const dnnl_version_t* v = dnnl_version();
-        return std::to_string(v->major) + "." + std::to_string(v->minor) + "." + std::to_string(v->patch);
-    }();
-    return text.c_str();
-}
-
-int fkp_isa() { return int(dnnl::get_effective_cpu_isa()); }
-
-int fkp_threads() { return omp_get_max_threads(); }
-
-// Before a fork: OpenMP's other threads end, and start again when they are wanted.  A forked child has none of them and
-// would wait for them forever.
-void fkp_before_fork() { omp_pause_resource_all(omp_pause_soft); }
-
-}
