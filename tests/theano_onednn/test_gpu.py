@@ -149,7 +149,7 @@ def test_the_first_line_names_the_device_and_its_ops(scripts, device):
 
 
 def test_onednn_is_left_out(both):
-    assert "oneDNN is for the CPU" in both[2]["report"]
+    assert "our Ops are for the CPU" in both[2]["report"]
 
 
 @pytest.mark.parametrize("net", ["net3", "net5"])

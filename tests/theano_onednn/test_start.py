@@ -1,5 +1,6 @@
 """What happens before a script's `main`: the backend is prepared, or one line says why it cannot be."""
 import os
+import re
 import subprocess
 import sys
 
@@ -7,7 +8,7 @@ import pytest
 
 from conftest import ROOT
 
-from theano_onednn import checks, library, start
+from theano_onednn import checks, library, start, system
 
 ours_only = pytest.mark.skipif(start.reason is not None, reason="our Ops do not run here: %s" % start.reason)
 SHORT = "import theano_onednn as b; print(b.describe())"
@@ -51,9 +52,10 @@ def test_other_values_of_the_switch_are_refused(tmp_path):
     assert_one_line(script(tmp_path, FKP_ONEDNN="yes"), "FKP_ONEDNN is auto, blas, 0 or 1, not 'yes'\n")
 
 
-def test_a_missing_library_is_named_and_theanos_ops_run():
+def test_a_missing_library_is_named_and_our_ops_run_without_it():
     found = python("-c", MISSING + SHORT)
-    assert found.returncode == 0 and "Theano's own Ops: oneDNN is not installed: pip install onednn-cpu" in found.stdout
+    assert found.returncode == 0 and "SciPy's BLAS (" in found.stdout
+    assert re.search("[0-9]+ threads?: oneDNN is not installed: pip install onednn-cpu", found.stdout)
 
 
 def test_a_missing_library_is_an_error_where_it_is_asked_for(tmp_path):
@@ -191,18 +193,21 @@ def test_a_broken_library_is_a_reason_not_a_crash(tmp_path):
     with pytest.raises(library.Unavailable, match="cannot be loaded"):
         library.load(broken)
     with pytest.raises(library.Unavailable, match="could not build"):
-        library._build("false", tmp_path, tmp_path / "libdnnl.so", tmp_path / "new" / "libfkp.so")
+        library._build("false", [library.SOURCES / "update.cpp"], library.Needs([], [], []),
+                       tmp_path / "new" / "libfkp.so")
     assert not (tmp_path / "new" / "libfkp.so").exists()
 
 
-@ours_only
-def test_another_processor_gets_another_library(tmp_path, monkeypatch):
+@pytest.mark.parametrize("way", [pytest.param(library.ONEDNN, marks=ours_only), library.BLAS])
+def test_another_processor_gets_another_library(tmp_path, monkeypatch, way):
     monkeypatch.setattr(library, "_build", lambda *_: None)
+    monkeypatch.setattr(system, "CPUINFO", str(tmp_path / "cpuinfo"))
     paths = set()
-    for flags in ("flags: avx2", "flags: avx2 avx512f", "flags: avx2"):
-        monkeypatch.setattr(library, "processor", lambda: flags)
-        paths.add(library.path("g++", "12", tmp_path))
-    assert len(paths) == 2
+    for lines in ("flags: avx2", "flags: avx2 avx512f", "flags: avx2", "Features: asimd", "Features: asimd sve",
+                  "Features: asimd\nCPU part: 0xd0c", "Features: asimd\nCPU part: 0xd40"):
+        (tmp_path / "cpuinfo").write_text("processor: 0\n" + lines + "\n")
+        paths.add(library.path(way, "g++", "12", tmp_path))
+    assert len(paths) == 6
 
 
 WATCH = """

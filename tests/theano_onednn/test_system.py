@@ -76,4 +76,4 @@ def test_where_there_is_no_wheel_nobody_is_told_to_install_it(monkeypatch, tmp_p
     for name, answer in told.items():
         monkeypatch.setattr(system if name == "family" else platform, name, lambda answer=answer: answer)
     with pytest.raises(library.Unavailable, match=line):
-        library.path("g++", "12", tmp_path)
+        library.path(library.ONEDNN, "g++", "12", tmp_path)
