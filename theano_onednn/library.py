@@ -18,7 +18,8 @@ from . import system
 PACKAGES = {"onednn-cpu-gomp": "2023.2.0", "onednn-devel-cpu-gomp": "2023.2.0"}
 ONEDNN, BLAS = "onednn", "blas"  # the ways, and their folders beside the sources that they share
 # The sources with loops of their own; the others only call oneDNN.
-FAST = {"beside", "blas/any", "convolution", "dense", "normalise", "one_channel", "passes", "pools", "update", "winograd"}
+FAST = {"beside", "blas/any", "convolution", "dense", "normalise", "one_channel", "passes", "pools", "update",
+        "winograd"}
 SOURCES = Path(__file__).parent / "cpp"
 MACOS = platform.system() == "Darwin"
 # FKP_CXXFLAGS is for tests/sanitize.sh.  On ARM only -mcpu takes `native` from all compilers.

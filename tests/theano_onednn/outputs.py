@@ -26,6 +26,8 @@ SHAPES = [  # images, channels, height, width, filters, rows, columns
     (2, 3, 40, 41, 96, 11, 11), (1, 300, 8, 8, 70, 4, 4),
 ]
 
+LAYERS = [(1, 3, 5), (128, 1000, 30), (64, 500, 257), (70, 3000, 150), (600, 40, 900), (5, 90000, 3)]  # rows, in, out
+
 
 def numbers(*shape, seed=0):
     return np.random.RandomState(seed).standard_normal(shape).astype("float32")
@@ -58,7 +60,8 @@ def stages(shape, threshold):
 
 
 def layers(rows, inputs, units, activation):
-    x, weights, bias = numbers(rows, inputs, seed=1), numbers(inputs, units, seed=2) / inputs ** .5, numbers(units, seed=3)
+    x, weights, bias = numbers(rows, inputs, seed=1), numbers(inputs, units, seed=2), numbers(units, seed=3)
+    weights /= inputs ** 0.5
     y, = run(ops.Dense(activation), x, weights, bias)
     gy = numbers(*y.shape, seed=4)
     return [y, *run(ops.DenseGradient(activation), x, weights, bias, y, gy, outputs=3)]
@@ -71,8 +74,7 @@ def outputs():
     found.update(("stage %s, %d" % (shape, threshold), stages(shape, threshold))
                  for shape in SHAPES[:8] for threshold in (0, 20000))
     found.update(("layer %s, %s" % (size, activation), layers(*size, activation))
-                 for size in [(1, 3, 5), (128, 1000, 30), (64, 500, 257), (70, 3000, 150), (600, 40, 900), (5, 90000, 3)]
-                 for activation in (0.0, "tanh"))
+                 for size in LAYERS for activation in (0.0, "tanh"))
     return {"%s: %d" % (name, i): array for name, arrays in found.items() for i, array in enumerate(arrays)}
 
 

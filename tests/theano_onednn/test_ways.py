@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from test_start import MISSING, assert_one_line, ours_only, python, script
+from scipy.linalg import cython_blas
+from test_start import MISSING, ours_only, python
 
 from theano_onednn import library, start
 
@@ -17,14 +17,7 @@ print(b.facts(), b.fastest_precision())
 try: b.set_precision("bfloat16")
 except b.Problem as problem: print(problem)
 """
-NO_SGEMM = """
-import ctypes
-from scipy.linalg import cython_blas
-new = ctypes.pythonapi.PyCapsule_New
-new.restype, new.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
-cython_blas.its_name = b"void (long *)"  # a capsule does not keep it
-cython_blas.__pyx_capi__["sgemm"] = new(1, cython_blas.its_name, None)
-"""
+UNKNOWN = "-fno-such-option"  # to the C++ compiler
 
 
 def outputs(folder, way, **environment):
@@ -72,16 +65,27 @@ def test_scipys_sgemm_is_fortrans():
     np.testing.assert_allclose(c, a @ b, rtol=1e-5)
 
 
-def test_a_blas_that_does_not_fit_is_an_error_where_it_is_asked_for(tmp_path):
-    found = script(tmp_path, NO_SGEMM, FKP_ONEDNN="blas")
-    assert_one_line(found, "FKP_ONEDNN=blas asks for our Ops on SciPy's BLAS, but: SciPy's sgemm does not count in int")
+def test_a_blas_that_counts_otherwise_is_refused(monkeypatch):
+    new, name = ctypes.pythonapi.PyCapsule_New, b"void (char *, long *)"
+    new.restype, new.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+    monkeypatch.setitem(cython_blas.__pyx_capi__, "sgemm", new(1, name, None))
+    with pytest.raises(library.Unavailable, match=r"does not count in int, but is void \(char \*, long \*\)"):
+        library.sgemm()
 
 
-def test_where_neither_can_be_had_theanos_ops_run_and_both_reasons_are_said(tmp_path):
-    found = python("-c", MISSING + NO_SGEMM + "import theano_onednn as b; print(b.describe())")
-    assert found.returncode == 0
-    assert "Theano's own Ops: oneDNN is not installed: pip install " in found.stdout
-    assert found.stdout.endswith("; SciPy's sgemm does not count in int, but is void (long *)\n")
+@ours_only
+def test_kernels_that_cannot_be_built_are_an_error_where_they_are_asked_for():
+    found = python("net1.py", "--help", FKP_ONEDNN="blas", FKP_CXXFLAGS=UNKNOWN)
+    assert (found.returncode, found.stderr.count("\n")) == (2, 1)
+    assert found.stderr.startswith("net1.py: FKP_ONEDNN=blas asks for our Ops on SciPy's BLAS, but: the C++ compiler ")
+
+
+@ours_only
+def test_where_neither_can_be_had_theanos_ops_run_and_both_reasons_are_said():
+    found = python("-c", MISSING + "import theano_onednn as b; print(b.describe())", FKP_CXXFLAGS=UNKNOWN)
+    line = found.stdout.splitlines()[-1]
+    assert found.returncode == 0 and "Theano's own Ops: oneDNN is not installed: pip install " in line
+    assert "; the C++ compiler could not build the kernels: " in line and UNKNOWN in line
 
 
 def test_on_windows_there_are_no_kernels(monkeypatch):

@@ -7,6 +7,7 @@
 #include "../common.h"
 #include "../multiply.h"
 #include "../passes.h"
+#include "direct.h"
 
 namespace fkp {
 namespace any {
@@ -172,6 +173,7 @@ private:
 }  // namespace
 
 std::unique_ptr<const Pass> forward_pass(const Shape& s, int64_t, const float* weights, const float* bias) {
+    if (direct(s)) return direct_pass(s, weights, bias);
     return std::make_unique<Forward>(s, weights, bias);
 }
 
@@ -179,7 +181,10 @@ std::unique_ptr<const Pass> backward_pass(const Shape& s, int64_t, const float* 
     return std::make_unique<Backward>(s, weights);
 }
 
-std::unique_ptr<const KernelSums> kernel_sums(const Shape& s, int64_t) { return std::make_unique<Sums>(s); }
+std::unique_ptr<const KernelSums> kernel_sums(const Shape& s, int64_t) {
+    if (direct(s)) return direct_sums(s);
+    return std::make_unique<Sums>(s);
+}
 
 }  // namespace any
 }  // namespace fkp
