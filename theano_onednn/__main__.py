@@ -1,7 +1,7 @@
 """Runs a script that uses Theano, Lasagne or nolearn, unmodified, however old: python -m theano_onednn SCRIPT [ARGS]
 
 The names that newer releases dropped are put back, the fast Ops are on, and a
-line on stderr says which of the script's layers run on oneDNN.
+line on stderr says which of the script's layers run on oneDNN, or on SciPy's BLAS.
 """
 import ast
 import atexit
@@ -13,7 +13,7 @@ from collections import Counter
 from . import describe, python2, run_script, start
 from .compat import scripts
 from .errors import Problem, end, say
-from .ops import census
+from .ops import census, native
 from .ops.substitute import replaced
 
 
@@ -50,7 +50,8 @@ def say_what_runs():
     def at_end():
         tell()
         if not said[0]:
-            say("theano_onednn: no Lasagne layer was built; on oneDNN: %s" % (census.listed(ops) or "nothing"))
+            say("theano_onednn: no Lasagne layer was built; on %s: %s"
+                % (native.multiplier(), census.listed(ops) or "nothing"))
 
     theano.function = compile_function
     atexit.register(at_end)

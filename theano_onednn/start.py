@@ -129,9 +129,9 @@ def describe():
         return line + "%s, %s" % (theano.config.floatX, gpu.describe())
     if reason is not None:
         return line + "%s, Theano's own Ops: %s" % (theano.config.floatX, reason)
-    products = "SciPy's BLAS" if without else "oneDNN %s" % native.LIBRARY.fkp_version().decode()
+    multiplier = ("%s %s" % (native.multiplier(), native.LIBRARY.fkp_version().decode())).strip()
     line += "%s, %s (%s), %d thread%s" % (
-        groups.precision, products, instructions(), threads(), "s" * (threads() != 1))
+        groups.precision, multiplier, instructions(), threads(), "s" * (threads() != 1))
     return "%s: %s" % (line, without) if without else line
 
 

@@ -1,4 +1,4 @@
-"""Which of the layers that a script builds run on oneDNN, and why the others do not: one line."""
+"""Which of the layers that a script builds our Ops run, and why the others do not: one line."""
 import weakref
 from collections import Counter
 
@@ -6,7 +6,7 @@ import lasagne
 import theano
 from lasagne.layers import Conv1DLayer, Conv2DLayer, DenseLayer, MaxPool1DLayer, MaxPool2DLayer, Pool2DLayer
 
-from . import OURS, loops, released, rewrites
+from . import OURS, loops, native, released, rewrites
 
 _reasons = weakref.WeakKeyDictionary()   # {layer: None, or why it is Theano's own}
 
@@ -69,12 +69,12 @@ def reason(layer, before):
 
 
 def line():
-    """What is on oneDNN and what is not; '' where there is no layer."""
+    """What our Ops run and what not; '' where there is no layer."""
     if not _reasons:
         return ""
     ours = listed(label(layer) for layer, why in _reasons.items() if why is None)
     others = listed("%s (%s)" % (label(layer), why) for layer, why in _reasons.items() if why)
-    return "layers on oneDNN: %s; Theano's own: %s" % (ours or "none", others or "none")
+    return "layers on %s: %s; Theano's own: %s" % (native.multiplier(), ours or "none", others or "none")
 
 
 def listed(names):

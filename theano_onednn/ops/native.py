@@ -32,6 +32,11 @@ def use(library):
     LIBRARY = library
 
 
+def multiplier():
+    """What multiplies: "oneDNN", or "SciPy's BLAS"."""
+    return "oneDNN" if LIBRARY.fkp_version() else "SciPy's BLAS"
+
+
 def call(name, arguments, *arrays):
     """Call the library's function `name`; its reason becomes an exception that names the arrays' shapes."""
     reason = function(LIBRARY, name)(ctypes.byref(arguments))
