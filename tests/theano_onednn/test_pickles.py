@@ -1,4 +1,4 @@
-"""python -m theano_onednn: what Python 2 pickled opens; python2/make.py made the files."""
+"""python -m theano_onednn: what Python 2 or NumPy 2 pickled opens; made by python2/make.py and numpy2/make.py."""
 import os
 import subprocess
 import sys
@@ -10,11 +10,13 @@ from conftest import ROOT
 
 pytestmark = pytest.mark.slow
 FILES = ROOT / "tests" / "theano_onednn" / "python2"
+NEWER = FILES.with_name("numpy2")
 PLACE = """
 import pickle
 import sys
 import numpy as np
-files, expected = sys.argv[1], np.load(sys.argv[1] + "/expected.npz")
+files, newer = sys.argv[1], sys.argv[2]
+expected = np.load(files + "/expected.npz")
 
 class AdjustVariable(object):
     def __init__(self, name):
@@ -106,18 +108,39 @@ again = pickle.loads(pickle.dumps(function))
 assert again([3]).tolist() == [6]
 """
 
+NUMPY_2 = """
+with open(newer + "/numbers-2.pkl", "rb") as file:
+    found = pickle.load(file)
+with open(newer + "/numbers-5.pkl", "rb") as file:
+    again = pickle.load(file)
+assert found["scalar"] == again["scalar"] == np.float32(3) and found["true"] is np.True_
+assert [type(random).__name__ for random, _ in found["draws"]] == ["RandomState"] + 4 * ["Generator"]
+for random, number in found["draws"] + again["draws"]:
+    twin = pickle.loads(pickle.dumps(random))
+    assert type(twin) is type(random) and type(twin).__module__.startswith("numpy.random")
+    assert random.random(1)[0] == twin.random(1)[0] == number
+objects = np.load(newer + "/objects.npy")
+assert [one.shape for one in objects] == [(2,), (2, 3)]
+net = pickle.load(open("net.pkl", "rb"))
+close(net.predict(found["X"]), found["predicted"])
+assert net.batch_iterator_train.random.rand() == np.random.RandomState(0).rand()
+net.fit(found["X"], found["y"])
+assert len(net.train_history_) == 6
+"""
+
 
 def run(folder, script, net=None):
     if net:
         (folder / "net.pkl").write_bytes(net)
     (folder / "script.py").write_text(PLACE + script)
-    done = subprocess.run([sys.executable, "-m", "theano_onednn", "script.py", str(FILES)], cwd=folder, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(os.environ, PYTHONPATH=str(ROOT)))
+    done = subprocess.run([sys.executable, "-m", "theano_onednn", "script.py", str(FILES), str(NEWER)],
+                          cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          env=dict(os.environ, PYTHONPATH=str(ROOT)))
     assert done.returncode == 0, done.stderr
 
 
-def whole(name):
-    return zlib.decompress((FILES / (name + ".pkl.z")).read_bytes())
+def whole(name, files=FILES):
+    return zlib.decompress((files / (name + ".pkl.z")).read_bytes())
 
 
 @pytest.mark.parametrize("script", [READS, PARAMS, FUNCTIONS, SKLEARN],
@@ -131,6 +154,10 @@ def test_pickles_open(tmp_path, script):
                          ids=["regressor", "classifier"])
 def test_whole_nets_of_nolearn_0_6_0_predict_and_are_trained_further(tmp_path, name, script, protocol):
     run(tmp_path, script, whole("%s-%s" % (name, protocol)))
+
+
+def test_what_numpy_2_wrote_opens_on_numpy_1_too(tmp_path):
+    run(tmp_path, NUMPY_2, whole("net", NEWER))
 
 
 GPU = [(b"theano.tensor.sharedvar\nTensorSharedVariable\n", b"theano.sandbox.cuda.var\nCudaNdarraySharedVariable\n"),

@@ -1,4 +1,6 @@
-"""Pickles of Python 2 open, for the process of `python -m theano_onednn`: text in Latin-1, nets of nolearn 0.6.0.
+"""Pickles of Python 2 and of NumPy 2 open, for the process of `python -m theano_onednn`.
+
+Text of Python 2 is in Latin-1; nets of nolearn 0.6.0 compute.
 
 `python -m theano_onednn.weights` takes arrays out of a stranger's pickle; what is here runs it.
 """
@@ -27,6 +29,10 @@ class Unpickler(pickle.Unpickler):
             return Later if name == FUNCTION else dict
         if module.startswith(GPUS) and theano.config.device == "cpu" and name in ON_THE_CPU:
             return ON_THE_CPU[name]
+        if BEFORE_NUMPY_2 and (module, name) in RANDOM:
+            return RANDOM[module, name]
+        if BEFORE_NUMPY_2 and module.startswith("numpy._core"):
+            module = module.replace("_core", "core", 1)
         try:
             return super().find_class(module, name)
         except (ImportError, AttributeError):
@@ -81,6 +87,27 @@ def array(numbers, *place):
 GPUS = ("theano.sandbox.cuda.", "theano.gpuarray.")
 ON_THE_CPU = {"CudaNdarrayType": Type, "GpuArrayType": Type, "CudaNdarraySharedVariable": SharedVariable,
               "GpuArraySharedVariable": SharedVariable, "CudaNdarray_unpickler": array, "GpuArray_unpickler": array}
+
+
+def bit_generator(kind="MT19937"):
+    """NumPy 2 hands over the class, and its state with more behind it; NumPy 1 the name, and the state alone."""
+    kind = getattr(np.random, kind) if isinstance(kind, str) else kind
+    return type(kind.__name__, (kind,), {"__setstate__": set_state})()
+
+
+def set_state(generator, state):
+    generator.state = state[0] if isinstance(state, tuple) else state
+
+
+def drawing(kind, bits="MT19937", *constructor):
+    """A `kind` that draws from these bits: a generator of them, or its name."""
+    return kind(bit_generator(bits) if isinstance(bits, str) else bits)
+
+
+BEFORE_NUMPY_2 = int(np.__version__.partition(".")[0]) < 2
+RANDOM = {("numpy.random._pickle", "__bit_generator_ctor"): bit_generator,
+          ("numpy.random._pickle", "__randomstate_ctor"): functools.partial(drawing, np.random.RandomState),
+          ("numpy.random._pickle", "__generator_ctor"): functools.partial(drawing, np.random.Generator)}
 
 
 class Gone:
