@@ -2,9 +2,9 @@
 
 A pickle is a program: it names functions and classes, and calls them.  Here it
 gets a function of this file for each of NumPy's that makes an array, and an
-`Inert` for a class or function of Theano, Lasagne or nolearn; any other name is
-refused.  Python's own unpickler in Python runs it, as C's takes memory by
-numbers that stand in the file.
+`Inert` for a class or function of Theano, Lasagne or nolearn, and for what draws
+random numbers; any other name is refused.  Python's own unpickler in Python runs
+it, as C's takes memory by numbers that stand in the file.
 """
 import io
 import pickle
@@ -14,7 +14,7 @@ import numpy as np
 
 from .errors import Problem
 
-OWNERS = {"theano", "lasagne", "nolearn"}
+OWNERS = ("theano.", "theano_onednn.", "lasagne.", "nolearn.", "numpy.random.")
 SCRIPTS = {"__main__", "sklearn"}  # a whole net also names its script's handlers and scikit-learn's label encoder
 DEEPEST = 100                      # parts in parts; Python hashes tuples in tuples without an end
 KINDS = tuple("biufcSUO")
@@ -113,6 +113,13 @@ def rebuilt(kind, base, state):
     return kind() if isinstance(kind, type) and issubclass(kind, (Inert, list, dict)) else Inert()
 
 
+def unpickled(kind, state):
+    """theano_onednn.compat.estimator.unpickled: a net of today."""
+    made = kind()
+    made.state = state
+    return made
+
+
 def given():
     """{(module, name): what a pickle gets for it}, besides Inert."""
     found = {("collections", "OrderedDict"): OrderedDict, ("copy_reg", "_reconstructor"): rebuilt,
@@ -121,9 +128,8 @@ def given():
              ("nolearn.lasagne", "_list"): list,
              ("theano.sandbox.cuda.type", "CudaNdarray_unpickler"): on_the_cpu,
              ("theano.gpuarray.type", "GpuArray_unpickler"): on_the_cpu,
-             ("numpy", "dtype"): Dtype, ("numpy", "ndarray"): Array, ("numpy.random", "__RandomState_ctor"): Inert,
-             ("numpy.random._pickle", "__randomstate_ctor"): Inert,
-             ("numpy.random._pickle", "__bit_generator_ctor"): Inert}
+             ("theano_onednn.compat.estimator", "unpickled"): unpickled,
+             ("numpy", "dtype"): Dtype, ("numpy", "ndarray"): Array}
     for module in ("__builtin__", "builtins"):
         found[module, "bytes"] = no_bytes
         found.update({(module, kind.__name__): kind
@@ -132,7 +138,8 @@ def given():
         found[core + ".multiarray", "_reconstruct"] = Array
         found[core + ".multiarray", "scalar"] = scalar
         found[core + ".numeric", "_frombuffer"] = from_buffer
-    for kind in ("bool_", "int8", "int32", "int64", "uint8", "uint32", "uint64", "float32", "float64"):
+    for kind in ("bool", "bool_", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
+                 "float16", "float32", "float64", "complex64", "complex128"):
         found["numpy", kind] = Inert
     return found
 
@@ -150,12 +157,11 @@ class Unpickler(pickle._Unpickler):
         self.foreign, self.depths = [], {}
 
     def find_class(self, module, name):
-        owner = module.partition(".")[0]
         if (module, name) in GIVEN:
             return GIVEN[module, name]
-        if owner in SCRIPTS:
+        if module.partition(".")[0] in SCRIPTS:
             self.foreign.append("%s.%s" % (module, name))
-        elif owner not in OWNERS:
+        elif not (module + ".").startswith(OWNERS):
             raise Problem("it asks for %.99s.%.99s, which no array needs: it is not opened" % (module, name))
         return type("Inert", (Inert,), {"module": module, "name": name})
 

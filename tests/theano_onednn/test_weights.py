@@ -1,4 +1,4 @@
-"""python -m theano_onednn.weights: arrays out of a pickle that is not run; python2/make.py made the files."""
+"""python -m theano_onednn.weights: arrays out of a pickle that is not run; python2/ and numpy2/ say what made it."""
 import collections
 import contextlib
 import gzip
@@ -16,6 +16,7 @@ from theano_onednn import inert, weights
 from theano_onednn.errors import Problem
 
 FILES = ROOT / "tests" / "theano_onednn" / "python2"
+NEWER = FILES.with_name("numpy2")
 LAYERS = ["conv.W", "conv.b", "output.W", "output.b"]
 SHAPES = {"conv.W": (2, 1, 3, 3), "conv.b": (2,), "hidden.W": (4, 3), "hidden.b": (3,), "output.W": (3, 2),
           "output.b": (2,)}
@@ -66,6 +67,16 @@ def test_what_python_2_wrote(name, names):
         for one, other in zip(found.values(), values):
             assert one.dtype == other.dtype
             np.testing.assert_array_equal(one, other)
+
+
+def test_what_numpy_2_wrote(taken):
+    net = taken(zlib.decompress((NEWER / "net.pkl.z").read_bytes()))
+    assert {name: array.shape for name, array in net.items()} == {"output.W": (4, 2), "output.b": (2,)}
+    for protocol in "25":  # generators of random numbers are passed over
+        found = weights.arrays(NEWER / ("numbers-%s.pkl" % protocol))
+        assert list(found) == ["X", "y", "predicted", "scalar", "true"] and found["scalar"] == 3
+        np.testing.assert_allclose(found["X"] @ net["output.W"] + net["output.b"], found["predicted"], rtol=1e-5)
+    assert [one.shape for one in weights.arrays(NEWER / "objects.npy").values()] == [(2,), (2, 3)]
 
 
 NUMBERS = [np.arange(6, dtype="float32").reshape(2, 3), np.asfortranarray(np.arange(6.0).reshape(2, 3)), np.int8(3),
