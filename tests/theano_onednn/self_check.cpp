@@ -75,7 +75,8 @@ void products(const Shape& s, const std::function<void(int64_t, int64_t, int64_t
 void check_convolution(const Shape& s) {
     const Numbers x = numbers(s.images * s.height * s.width * s.in, 1), weights = numbers(s.weights(), 2);
     const Numbers bias = numbers(s.out, 3), gz = numbers(s.images * s.out_height() * s.out_width() * s.out, 4);
-    Numbers z(gz.size()), gx(x.size()), gw(weights.size()), z2 = z, gx2 = gx, gw2 = gw;
+    Numbers z(gz.size(), NAN), gx(x.size(), NAN), gw(weights.size(), NAN);
+    Numbers z2(z.size()), gx2(gx.size()), gw2(gw.size());
     for (size_t i = 0; i < z2.size(); ++i) z2[i] = bias[i % s.out];
     products(s, [&](int64_t image, int64_t plane, int64_t weight) {
         z2[plane] += x[image] * weights[weight];
@@ -95,7 +96,7 @@ void check_convolution(const Shape& s) {
 
 void check_product(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k) {
     const Numbers a = numbers(m * k, 5), b = numbers(k * n, 6);
-    Numbers found(m * n), expected(m * n);
+    Numbers found(m * n, NAN), expected(m * n);
     multiply({transpose_a, transpose_b, m, n, k, a.data(), b.data(), found.data(), false});
     for (int64_t i = 0; i < m; ++i)
         for (int64_t l = 0; l < k; ++l)
@@ -120,7 +121,7 @@ void check_random() {
 void check_pool(const Size& plane) {
     const Numbers z = numbers(plane.numbers(), 7);
     const Size pooled = halved(plane);
-    Numbers found(pooled.numbers()), expected(pooled.numbers());
+    Numbers found(pooled.numbers(), NAN), expected(pooled.numbers());
     std::vector<uint8_t> where(pooled.numbers());
     pool_forward(plane, z.data(), 0.f, {0, 1.f}, nullptr, found.data(), where.data());
     for (int64_t i = 0; i < pooled.numbers(); ++i) {
