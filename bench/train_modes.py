@@ -18,6 +18,7 @@ class Mode(NamedTuple):
 MODES = {
     "ours": Mode("ours"),
     "ours-bf16": Mode("ours bfloat16", bfloat16=True),
+    "ours-blas": Mode("ours without oneDNN", onednn="blas"),
     "stock": Mode("stock Theano", onednn="0"),
     "torch": Mode("PyTorch", torch=True),
     "torch-cl": Mode("PyTorch channels-last", torch=True, channels_last=True),
@@ -28,5 +29,7 @@ MODES = {
 RATIOS = {
     "ours / PyTorch float32": ("ours", ("torch", "torch-cl")),
     "ours / stock": ("ours", ("stock",)),
+    "without oneDNN / PyTorch float32": ("ours-blas", ("torch", "torch-cl")),
+    "without oneDNN / stock": ("ours-blas", ("stock",)),
     "bfloat16 / PyTorch best": ("ours-bf16", ("torch", "torch-cl", "torch-bf16", "torch-cl-bf16")),
 }

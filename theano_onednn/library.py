@@ -106,6 +106,10 @@ def load(target):
         raise Unavailable("the library %s cannot be loaded: %s" % (target, error))
     if hasattr(library, "fkp_use_blas"):
         library.fkp_use_blas(ctypes.c_void_p(sgemm()))
+        if os.environ.get("OPENBLAS_NUM_THREADS") == "1":  # too late for a script that imports SciPy before us
+            import threadpoolctl  # comes with scikit-learn
+
+            threadpoolctl.threadpool_limits(1, user_api="blas")
     return library
 
 

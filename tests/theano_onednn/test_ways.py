@@ -1,9 +1,13 @@
 """The three ways of FKP_ONEDNN: our Ops on oneDNN, on SciPy's BLAS, and Theano's own."""
 import ctypes
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from scipy.linalg import cython_blas
 from test_start import MISSING, ours_only, python
 
@@ -51,6 +55,21 @@ def test_it_is_asked_for_and_says_so():
     assert line.startswith("Theano 1.0.5 on cpu, float32, SciPy's BLAS (") and line.endswith(": FKP_ONEDNN=blas")
     assert "'ops': 'BLAS', 'SciPy': '" in facts and facts.endswith("} float32")
     assert refusal == ("bfloat16 needs oneDNN, and SciPy's BLAS is used here (FKP_ONEDNN=blas): use float32")
+
+
+EARLY = """
+import scipy.linalg
+import theano_onednn, threadpoolctl
+print(*{pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"})
+"""
+
+
+@ours_only
+def test_the_blas_has_one_thread_though_it_was_loaded_before():
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    found = subprocess.run([sys.executable, "-c", EARLY], cwd=ROOT, check=True, text=True, stdout=subprocess.PIPE,
+                           env=dict(environment, FKP_ONEDNN="blas"))
+    assert found.stdout.splitlines()[-1] == "1"
 
 
 @ours_only
