@@ -87,6 +87,12 @@ def test_a_net_of_real_faces_is_not_judged_on_drawn_ones(drawn):
     assert unseen_by({"net2": run}, drawn).rows is None
 
 
+def test_a_net_of_drawn_faces_beside_one_of_real_ones_changes_nothing(drawn):
+    real = drawn._replace(origin={**drawn.origin, "drawn": False})
+    judged = unseen_by({"net1": run_on(drawn), "net2": run_on(by_persons(real))}, real).rows
+    np.testing.assert_array_equal(np.sort(judged), np.sort(load.validation_rows(by_persons(drawn))))
+
+
 def test_fewer_drawn_faces_are_the_first_of_more(drawn):
     part = drawn._replace(images=drawn.images[:60], keypoints=drawn.keypoints[:60], origin={**drawn.origin, "rows": 60})
     rows = unseen_by({"net2": run_on(drawn)}, part).rows
