@@ -75,7 +75,8 @@ def read_submission(path):
         if not np.isfinite(value):
             raise table.problem("Location", f"{show(field)} is not a number; write the submission again")
         return value
-    return _read_table(path, {"Location": location})
+    return _read_table(path, {"Location": location}, get="test1.py and net5.py write submissions",
+                       again="write the submission again")
 
 
 def check_lookup(lookup, ids, path):
@@ -87,11 +88,14 @@ def check_lookup(lookup, ids, path):
                       "in test.csv; use the two files of one download")
 
 
-def _read_table(path, parse, optional=()):
-    """A table of RowId, each given once, and other columns, {name: function of the table and a field}."""
+def _read_table(path, parse, optional=(), **cures):
+    """A table of RowId, each given once, and other columns, {name: function of the table and a field}.
+
+    cures: of a file that is missing or damaged, as `open_table` takes them.
+    """
     import pandas  # here: nets that train need none, and it takes half a second
     found, seen = [], {}
-    with open_table(path, ("RowId", *parse), optional) as table:
+    with open_table(path, ("RowId", *parse), optional, **cures) as table:
         for fields in table:
             row_id, *others = (fields[position] for position in table.order)
             number = table.integer(row_id, "RowId")

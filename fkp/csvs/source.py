@@ -15,13 +15,16 @@ UNPACK = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError)  # what these say of bytes that were lost
 NO_CSV = {
     b"version https:/": "a pointer of Git LFS, not the file that it stands for; get that with git lfs pull",
+    b"/annex/objects/": "a pointer of git-annex, not the file that it stands for; get that with git annex get",
+    b"<<<<<<<": "two versions that git could not merge; choose one of them",
     b"7z\xbc\xaf": "a 7-zip archive; unpack it",
     b"Rar!": "a RAR archive; unpack it",
     b"\xd0\xcf\x11\xe0": "an Excel workbook; save the sheet as CSV",
     b"PAR1": "a Parquet file; save the table as CSV",
     b"\x89HDF": "an HDF5 file; save the table as CSV",
     b"SQLite": "a database; save the table as CSV",
-    b"\x80\x04": "a pickle, which may run anything; save the table as CSV",
+    b"\x93NUMPY": "an array of NumPy's; save the table as CSV",
+    **{bytes([0x80, protocol]): "a pickle, which may run anything; save the table as CSV" for protocol in range(2, 6)},
 }
 ALL = "facial-keypoints-detection"  # what Kaggle's "Download All" is called
 
@@ -55,14 +58,14 @@ def _distance(file, name):
     return 1 + 4 * bool(match["number"]) + 2 * bool(match["packed"]) + bool(match["text"])
 
 
-def missing(path):
-    """The Problem of a table that is not there, with where it seems to be."""
+def missing(path, cure):
+    """The Problem of a table that is not there, with where it seems to be, or how to get it."""
     for other in sorted(path.parent.glob("*")) if path.parent.is_dir() else ():
         if other.is_dir() and find(other, path.name).exists():
             return Problem(f"{path}: no such file, but {other} holds it; name that folder with --data")
         if other.name.startswith(ALL) and other.suffix == ".zip":
             return Problem(f"{path}: no such file; unzip {other.name} there")
-    return Problem(f"{path}: no such file; download it from Kaggle")
+    return Problem(f"{path}: no such file; {cure}")
 
 
 def unpacked(file, path):

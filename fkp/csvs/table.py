@@ -16,7 +16,7 @@ MARGIN = 20
 BLOCK = 4  # rows parsed together: as many as stay in a core's cache
 LONGEST_LINE = 1 << 20  # bytes; Kaggle's longest is under 40,000
 SHOWN = 30  # bytes of a field in a message
-AGAIN = "download it again from Kaggle"
+GET, AGAIN = "download it from Kaggle", "download it again from Kaggle"
 CUT = ": the file is cut off here"
 
 SEPARATORS = (b",", b";", b"\t", b"|", b" ")  # the first is Kaggle's; quotes protect a blank inside a field
@@ -32,8 +32,8 @@ _NUMBER = re.compile(rb"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 class Table:
     """An open CSV: its header checked, its rows as lists of bytes."""
 
-    def __init__(self, file, path, columns, optional=()):
-        self.file, self.path, self.columns, self.row = file, path, columns, 0
+    def __init__(self, file, path, columns, optional=(), again=AGAIN):
+        self.file, self.path, self.columns, self.row, self.again = file, path, columns, 0, again
         self.ended = False  # whether the last row was read
         self.unfinished = False  # whether the line read last had no line end
         stream, self.left = source.unpacked(file, path)  # left: bytes, of a gzip archive packed ones
@@ -41,7 +41,7 @@ class Table:
         self.header, self.before = self.lines.readline(LONGEST_LINE), 1  # before: lines up to and with the header
         while _BEFORE_HEADER.fullmatch(self.header):
             self.header, self.before = self.lines.readline(LONGEST_LINE), self.before + 1
-        self.separator, names = _names(self.header, (*columns, *optional), columns, path)
+        self.separator, names = _names(self.header, (*columns, *optional), columns, path, again)
         self.order, self.width = [names.index(column) for column in columns], len(names)
         self.may_end_early = max(self.order) < len(names) - 1  # nothing is lost with the last field
 
@@ -100,9 +100,9 @@ class Table:
 
     def _wrong_count(self, line, found):
         if self.unfinished and len(line) == LONGEST_LINE:
-            return Problem(f"{self._where()}: longer than {LONGEST_LINE} bytes; {AGAIN}")
+            return Problem(f"{self._where()}: longer than {LONGEST_LINE} bytes; {self.again}")
         cut = CUT if self.unfinished and found < self.width else ""
-        return Problem(f"{self._where()}: {found} fields where the header has {self.width}{cut}; {AGAIN}")
+        return Problem(f"{self._where()}: {found} fields where the header has {self.width}{cut}; {self.again}")
 
     def _where(self):
         return f"{self.path}, row {self.row} (line {self.row + self.before})"
@@ -113,7 +113,7 @@ class Table:
 
     def require_rows(self):
         if not self.row:
-            raise Problem(f"{self.path}: a header but no rows; {AGAIN}")
+            raise Problem(f"{self.path}: a header but no rows; {self.again}")
 
     def integer(self, field, column):
         """A whole number, also one written as 1.0."""
@@ -142,32 +142,32 @@ class Table:
 
 
 @contextmanager
-def open_table(path, columns, optional=()):
+def open_table(path, columns, optional=(), get=GET, again=AGAIN):
     """Open a CSV as a Table of `columns`; it may also have the `optional` ones.
 
-    What the system refuses becomes a Problem.
+    What the system refuses becomes a Problem.  One says how to `get` the file, or another one `again`.
     """
     try:
         with open(path, "rb", buffering=source.BUFFER, opener=cache.opener) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise IsADirectoryError
-            yield Table(file, path, columns, optional)
+            yield Table(file, path, columns, optional, again)
     except FileNotFoundError:
-        raise source.missing(Path(path)) from None
+        raise source.missing(Path(path), get) from None
     except IsADirectoryError:
         raise Problem(f"{path}: not a file; name the folder that holds Kaggle's CSV files") from None
     except OSError as error:
         raise Problem(f"{path}: cannot be read ({error.strerror or error}); mend that") from None
     except source.DAMAGED as error:
-        raise Problem(f"{path}: a damaged archive ({error}); {AGAIN}") from None
+        raise Problem(f"{path}: a damaged archive ({error}); {again}") from None
     except MemoryError:
         raise Problem(f"{path}: too big for this machine's memory; read fewer rows") from None
 
 
-def _names(line, known, needed, path):
+def _names(line, known, needed, path, again):
     """(separator, column names) of a header line: `needed` and others that are `known`, in any order and case."""
     if not line:
-        raise Problem(f"{path}: empty; {AGAIN}")
+        raise Problem(f"{path}: empty; {again}")
     line = line[3:] if line.startswith(b"\xef\xbb\xbf") else line  # byte order mark
     if line.lstrip()[:1] == b"<":
         raise Problem(f"{path}: a web page, not a CSV file; log in to Kaggle and download it again")
@@ -187,7 +187,7 @@ def _names(line, known, needed, path):
                       f"empty where nothing is labelled: {', '.join(missing)}")
     for column in needed:
         if names.count(column) != 1:
-            found = "twice; remove one of the two" if names.count(column) else f"missing; {AGAIN}"
+            found = "twice; remove one of the two" if names.count(column) else f"missing; {again}"
             raise Problem(f"{path}, line 1: column {column} is {found}")
     for name in names:
         if name not in known and not _INDEX.fullmatch(name):

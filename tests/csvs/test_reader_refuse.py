@@ -31,6 +31,12 @@ WHOLE = {
     "not UTF-8": (TRAINING_HEADER.encode().replace(b"eye_x", b"eye_\xff"), f", line 1: column eye_x is missing{AGAIN}"),
     "git-lfs": (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 263\n",
                 ": a pointer of Git LFS, not the file that it stands for; get that with git lfs pull"),
+    "git-annex": (b"/annex/objects/SHA256E-s263--4d7a.csv\n",
+                  ": a pointer of git-annex, not the file that it stands for; get that with git annex get"),
+    "git merge": (b"<<<<<<< HEAD\n" + TRAINING_HEADER.encode(),
+                  ": two versions that git could not merge; choose one of them"),
+    "numpy": (b"\x93NUMPY\x01\x00", ": an array of NumPy's; save the table as CSV"),
+    "pickle": (b"\x80\x05\x95", ": a pickle, which may run anything; save the table as CSV"),
     "other keypoints": (b"nose_x,nose_y,Image\n1,2,3\n", ", line 1: 2 of the 5 columns needed are missing; add them, "
                         "empty where nothing is labelled: eye_x, eye_y"),
     "column missing": (b"eye_x,eye_y,nose_x,Image\n", f", line 1: column nose_y is missing{AGAIN}"),

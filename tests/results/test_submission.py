@@ -217,7 +217,9 @@ def test_submissions_are_averaged_row_by_row(tmp_path):
 
 
 @pytest.mark.parametrize("text, message", [
-    ("", ": empty"), ("<html>\n", "a web page"),
+    ("", ": empty; write the submission again"), (None, ": no such file; test1.py and net5.py write submissions"),
+    ("RowId\n1\n", ", line 1: column Location is missing; write the submission again"),
+    ("RowId,Location\n", ": a header but no rows; write the submission again"), ("<html>\n", "a web page"),
     ("RowId,Location\n1,2\n2,x\n", r"row 2 .line 3., column Location: 'x'"),
     ("RowId,Location\n1,nan\n", r"row 1 .line 2., column Location: 'nan' is not a number"),
     ("RowId,Location\n1\n", r"row 1 .line 2.: 1 fields where the header has 2"),
@@ -225,7 +227,8 @@ def test_submissions_are_averaged_row_by_row(tmp_path):
     ("RowId,Location\n2,3\n", "has other RowIds than .*a.csv")])
 def test_what_is_no_submission_is_not_averaged(text, message, tmp_path):
     tables.write_submission(tmp_path / "a.csv", np.array([1]), np.array([10.0]))
-    (tmp_path / "b.csv").write_text(text)
+    if text is not None:
+        (tmp_path / "b.csv").write_text(text)
     with pytest.raises(Problem, match="b.csv.*(%s)" % message):
         average(tmp_path / "a.csv", tmp_path / "b.csv", "--out", tmp_path / "mean.csv")
     assert not (tmp_path / "mean.csv").exists()
