@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from measure import timed
 
-PICTURES, SERIES, ROWS, FEW = (64, 3, 32, 32), (16, 20, 16), (600, 500), (16, 10)
+PICTURES, SERIES, ROWS = (64, 3, 32, 32), (16, 20, 16), (600, 500)
+FEW, XOR, ONE, SMALL_PICTURES = (16, 10), (4, 2), (1, 784), (4, 1, 12, 12)
 
 
 def overlapping(layers, last):
@@ -52,11 +53,35 @@ def small(layers, last):
     return layers.DenseLayer(layers.DenseLayer(last, 20), 1)
 
 
+def xor(layers, last):
+    return logistic(layers, layers.DenseLayer(last, 3))
+
+
+def logistic(layers, last):
+    from lasagne.nonlinearities import sigmoid
+
+    return layers.DenseLayer(last, 1, nonlinearity=sigmoid)
+
+
+def dropped(layers, last):
+    return small(layers, layers.DropoutLayer(layers.DenseLayer(last, 20)))
+
+
+def one_by_one(layers, last):
+    return layers.DenseLayer(layers.DenseLayer(last, 100), 10)
+
+
+def small_pictures(layers, last):
+    return layers.DenseLayer(layers.MaxPool2DLayer(layers.Conv2DLayer(last, 4, 3), 2), 2)
+
+
 NETS = {  # the input's shape, and what makes the output of it
     "overlapping-pool": (PICTURES, overlapping), "sum-of-convolutions": (PICTURES, convolutions),
     "recurrent": (SERIES, recurrent("RecurrentLayer")), "lstm": (SERIES, recurrent("LSTMLayer")),
     "gru": (SERIES, recurrent("GRULayer")), "sum-of-dense": (ROWS, dense), "maxout": (ROWS, maxout),
-    "conv.conv2d": (PICTURES, of_2013), "small": (FEW, small),
+    "conv.conv2d": (PICTURES, of_2013), "small": (FEW, small), "xor": (XOR, xor), "logistic": (FEW, logistic),
+    "small-dropout": (FEW, dropped), "one-by-one": (ONE, one_by_one),
+    "small-pictures": (SMALL_PICTURES, small_pictures),
 }
 
 

@@ -9,17 +9,20 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+import sysconfig
 import tempfile
 from collections import namedtuple
 from pathlib import Path
 
+import numpy as np
+
 from . import system
 
 PACKAGES = {"onednn-cpu-gomp": "2023.2.0", "onednn-devel-cpu-gomp": "2023.2.0"}
-ONEDNN, BLAS = "onednn", "blas"  # the ways, and their folders beside the sources that they share
+ONEDNN, BLAS, PYTHON = "onednn", "blas", "python"  # folders beside the shared sources: of a way, and what knows Python
 # The sources with loops of their own; the others only call oneDNN.
-FAST = {"beside", "blas/any", "convolution", "dense", "normalise", "one_channel", "passes", "pools", "update",
-        "winograd"}
+FAST = {"beside", "blas/any", "convolution", "dense", "formula", "normalise", "one_channel", "passes", "pools",
+        "update", "winograd"}
 SOURCES = Path(__file__).parent / "cpp"
 MACOS = platform.system() == "Darwin"
 # FKP_CXXFLAGS is for tests/sanitize.sh.  On ARM only -mcpu takes `native` from all compilers.
@@ -27,6 +30,7 @@ MACOS = platform.system() == "Darwin"
 FLAGS = ["-mcpu=native" if platform.machine() in ("aarch64", "arm64") else "-march=native",
          *(["-Xclang", "-fopenmp"] if MACOS else ["-fopenmp"]), "-fPIC", "-std=c++17", "-Wno-psabi",
          "-Wno-uninitialized", "-Wno-maybe-uninitialized", *os.environ.get("FKP_CXXFLAGS", "").split()]
+HEADERS = [sysconfig.get_paths()["include"], np.get_include()]  # replay.cpp's
 
 # What a way needs: `key`, texts that its library depends on, and its flags for the compiler and for the linker.
 Needs = namedtuple("Needs", "key compile link")
@@ -87,10 +91,12 @@ def sgemm():
 def path(way, compiler, compiler_version, folder):
     """Where the library is for a way, ONEDNN or BLAS, built under `folder` if it is not there; raises Unavailable."""
     needs = {ONEDNN: _needs_of_onednn, BLAS: _needs_of_blas}[way]()
-    sources = [path for folder in (SOURCES, SOURCES / way) for path in sorted(folder.glob("*.[ch]*"))]
+    folders = SOURCES, SOURCES / PYTHON, SOURCES / way
+    sources = [path for folder in folders for path in sorted(folder.glob("*.[ch]*"))]
     key = hashlib.sha256()
     texts = [source.read_text(encoding="utf-8") for source in sources]
-    for part in [way, system.processor(), compiler, compiler_version, " ".join(FLAGS), *needs.key, *texts]:
+    for part in [way, system.processor(), compiler, compiler_version, " ".join(FLAGS), *HEADERS, np.__version__,
+                 *needs.key, *texts]:
         key.update(part.encode() + b"\0")
     target = Path(folder) / ("fkp-%s" % key.hexdigest()[:20]) / ("libfkp.dylib" if MACOS else "libfkp.so")
     if not target.is_file():
@@ -118,12 +124,14 @@ def _build(compiler, sources, needs, target):
     print("Compiling the kernels, once ...", flush=True)  # half a minute, where nothing else is said
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=str(target.parent)) as folder:
+        included = ["-I%s" % place for place in HEADERS]
         objects = {source: str(Path(folder) / (_name(source).replace("/", "-") + ".o")) for source in sources}
-        _run_all([[compiler, "-O3" if _name(source) in FAST else "-O1", *FLAGS, *needs.compile, "-c", str(source),
-                   "-o", made] for source, made in objects.items()])
+        _run_all([[compiler, "-O3" if _name(source) in FAST else "-O1", *FLAGS, *included, *needs.compile, "-c",
+                   str(source), "-o", made] for source, made in objects.items()])
         library = str(Path(folder) / target.name)
-        name = "-Wl,-install_name,%s" % target if MACOS else "-Wl,-soname,%s" % target.name
-        _run_all([[compiler, "-shared", *FLAGS, *objects.values(), *needs.link, name, "-o", library]])
+        name = ["-Wl,-install_name,%s" % target, "-Wl,-undefined,dynamic_lookup"] if MACOS else [
+            "-Wl,-soname,%s" % target.name]  # what is undefined is Python's
+        _run_all([[compiler, "-shared", *FLAGS, *objects.values(), *needs.link, *name, "-o", library]])
         os.replace(library, str(target))
 
 

@@ -100,7 +100,7 @@ def _install():
     theano.compile.optdb.register("fkp_unfold", unfold.Unfold(), -1, "fast_run", "fast_compile")
     theano.compile.optdb.register("fkp_channels_last", layout.KeepChannelsLast(), 49.5, "fkp", "fast_run")
     # After everything else: 75 and a little are Theano's own in-place rewrites.
-    theano.compile.optdb.register("fkp_small_ops", small.RunSmallOpsInPython(), 99, "fast_run")
+    theano.compile.optdb.register("fkp_small_ops", small.LeaveSmallOpsUncompiled(), 99, "fast_run")
 
 
 def _put_nesterov():
@@ -116,7 +116,8 @@ def _in_turn(call):
     """Results on their way lie in memory that each call of a function uses again: threads must take turns."""
     @functools.wraps(call)
     def call_in_turn(function, *args, **kwargs):
-        with vars(function).setdefault("turn", threading.RLock()):
+        turn = vars(function).get("turn") or vars(function).setdefault("turn", threading.RLock())
+        with turn:
             return call(function, *args, **kwargs)
 
     return call_in_turn

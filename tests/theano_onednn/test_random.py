@@ -157,7 +157,9 @@ def test_each_call_draws_anew_and_a_restored_state_draws_again():
 
 
 def test_the_state_counts_past_32_bits():
-    following = native.next_state(np.array([1, 2, 0xFFFFFFFF, 7], "uint32"))
+    cell = [None]
+    native.next_state(np.array([1, 2, 0xFFFFFFFF, 7], "uint32"), cell)
+    (following,) = cell
     np.testing.assert_array_equal(following, [1, 2, 0, 8])
 
 

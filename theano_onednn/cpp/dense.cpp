@@ -1,8 +1,8 @@
 // A dense layer with its bias, activation and dropout, forward and backward.
 #include <algorithm>
-#include <vector>
 #include "activation.h"
 #include "multiply.h"
+#include "parallel.h"
 #include "philox.h"
 
 namespace fkp {
@@ -42,17 +42,16 @@ void finish_row(const Dense& d, int64_t row, uint16_t* draws) {
     }
 }
 
+void finish_rows(const Dense& d, int64_t from, int64_t to) {
+    static thread_local Scratch scratch;
+    uint16_t* draws = scratch.of<uint16_t>(d.threshold ? drawn(size_t(d.out)) : 0);
+    for (int64_t row = from; row < to; ++row) finish_row(d, row, draws);
+}
+
 void forward(const Dense& d) {
     if (d.half) round(d.weights, d.in * d.out, d.half);
     multiply({false, false, d.rows, d.out, d.in, d.x, d.weights, d.y, d.bf16 != 0, d.half});
-    FirstError error;
-#pragma omp parallel if (d.rows * d.out > SMALL)
-    error.guard([&] {
-        std::vector<uint16_t> draws(drawn(size_t(d.out)));
-#pragma omp for nowait
-        for (int64_t row = 0; row < d.rows; ++row) finish_row(d, row, draws.data());
-    });
-    error.rethrow();
+    in_parts(d.rows, d.rows * d.out > SMALL, [&](int64_t from, int64_t to) { finish_rows(d, from, to); });
 }
 
 // The gradient before the activation, from y.
@@ -61,12 +60,13 @@ const float* before_activation(const Dense& d, Scratch& scratch) {
     const int64_t size = d.rows * d.out;
     float* gz = scratch.of<float>(size_t(size));
     const float scale = scale_of(d);
-#pragma omp parallel for if (size > SMALL)
-    for (int64_t i = 0; i < size; i += LANES) {
-        const int count = int(std::min<int64_t>(LANES, size - i));
-        const Floats y = load<Floats>(d.y + i, count);
-        store(gz + i, load<Floats>(d.gy + i, count) * derivative(y, d.curve) * scale, count);
-    }
+    in_parts((size + LANES - 1) / LANES, size > SMALL, [&](int64_t from, int64_t to) {
+        for (int64_t i = from * LANES; i < std::min(size, to * LANES); i += LANES) {
+            const int count = int(std::min<int64_t>(LANES, size - i));
+            const Floats y = load<Floats>(d.y + i, count);
+            store(gz + i, load<Floats>(d.gy + i, count) * derivative(y, d.curve) * scale, count);
+        }
+    });
     return gz;
 }
 

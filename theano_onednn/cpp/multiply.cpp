@@ -1,4 +1,5 @@
 #include "multiply.h"
+#include "tiny.h"
 #include <omp.h>
 #include <algorithm>
 #include <cstdio>
@@ -37,6 +38,8 @@ void sgemm(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, 
            int64_t a_row, const float* b, int64_t b_row, float beta, float* c, int64_t c_row) {
     if (!m || !n) return;
     if (!k || alpha == 0.f) return scale(m, n, beta, c, c_row);  // for no k oneDNN would leave c as it is
+    if (m * n * k <= TINY)
+        return tiny(transpose_a, transpose_b, m, n, k, alpha, a, a_row, b, b_row, beta, c, c_row);
     const bool large = m * n * k > SMALL_PRODUCT, by_depth = large && k > 2 * std::max(m, n), by_columns = !by_depth && n > m;
     const int64_t a_down = transpose_a ? 1 : a_row, a_along = transpose_a ? a_row : 1;
     const int64_t b_down = transpose_b ? 1 : b_row, b_along = transpose_b ? b_row : 1;

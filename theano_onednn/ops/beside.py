@@ -1,6 +1,6 @@
 """Images beside each other in their channels, and apart again, where Theano's Join and Split copy with one thread."""
 import theano.tensor as T
-from theano.gof import Apply, Op
+from theano.gof import Apply
 
 from .native import NUMBER, POINTER, STRIDES, Call, Prepared, address, call, channels_last_room, elements, float32
 
@@ -40,7 +40,7 @@ class Beside(Prepared):
             to += 4 * c
 
 
-class Apart(Op):
+class Apart(Prepared):
     """Theano's Split of images (n, c, h, w) along the channels, as views: our Ops take any strides."""
     __props__ = ("parts",)
 
@@ -56,7 +56,7 @@ class Apart(Op):
         n, _, h, w = shapes[0]
         return [(n, node.inputs[1][part], h, w) for part in range(self.parts)]
 
-    def perform(self, node, inputs, outputs):
+    def compute(self, inputs, outputs, wanted):
         x, channels = inputs
         if len(channels) != self.parts or sum(channels) != x.shape[1] or min(channels) < 0:
             raise ValueError(f"{x.shape[1]} channels cannot be split into {', '.join(map(str, channels))}")

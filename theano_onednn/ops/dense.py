@@ -75,7 +75,7 @@ class Dense(ByTheano, Layered):
             d.half = address(half) if half.size else None
         if self.threshold:
             d.state = address(inputs[3])
-            outputs[-1][0] = next_state(inputs[3])
+            next_state(inputs[3], outputs[-1])
         call("fkp_dense_forward", d, x, weights)
 
     def connection_pattern(self, node):

@@ -1,39 +1,164 @@
-"""Theano's element-wise Ops by NumPy, for a few thousand numbers at most."""
+"""Theano's small Ops by formula.cpp's interpreter: element-wise ones, sums, and vectors made of numbers.
+
+`formula(node)`, `total(node)` and `vector(node)` return a function of the
+node's inputs, a list of arrays, and its storage cells, which it fills; or None
+where the interpreter has not all that it takes.
+"""
+import ctypes
 import functools
+import math
 
 import numpy as np
-from theano import scalar
 from theano.gof import Constant
-from theano.scalar import Cast, Composite, Switch
+from theano.scalar import Cast, Composite, Switch, get_scalar_type
 
-REAL = {"bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64"}
-ANY_NUMBER = {scalar.Add: np.add, scalar.Mul: np.multiply}  # of inputs
-OTHERS = {"mod", "floor_divide"}                            # NumPy's divide in another way than C
+from . import native
+from .native import NUMBER, POINTER, Call, address, call, room
 
+MOST, AXES = 32, 2  # arrays that a call takes and gives, and their axes
+PAIR = NUMBER * AXES
+ANY_NUMBER = {"add", "multiply"}  # of inputs
+TRUTHS = {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "isnan", "isinf"}
+BITS = {"bitwise_and", "bitwise_or", "bitwise_xor", "invert"}
+BOOL = TRUTHS | BITS | {"add", "multiply"}
+WHOLE = BITS | {"floor_divide", "mod"}  # real numbers are divided in another way
+SIMPLE = {"add", "subtract", "multiply", "maximum", "minimum", "abs", "negative", "square", "sign"}  # of any numbers
+
+
+class Step(ctypes.Structure):
+    """`struct Step` of formula.cpp."""
+    _fields_ = [("code", ctypes.c_int32), ("type", ctypes.c_int32), ("to", ctypes.c_int32),
+                ("taken", ctypes.c_int32 * 3), ("real", ctypes.c_double), ("whole", NUMBER)]
+
+
+class FormulaCall(Call):
+    """`struct Formula` of formula.cpp."""
+    size_name = "fkp_formula_size"
+    _fields_ = [("sizes", PAIR), ("steps", NUMBER), ("registers", NUMBER),
+                ("program", ctypes.c_uint64),  # an address that stays
+                ("strides", PAIR * MOST), ("arrays", POINTER * MOST)]
+
+
+class TotalCall(Call):
+    """`struct Total` of formula.cpp."""
+    size_name = "fkp_total_size"
+    _fields_ = [("sizes", PAIR), *[(name, NUMBER) for name in ["numbers", "type", "to_type"]], ("strides", PAIR),
+                ("to_strides", PAIR), ("array", POINTER), ("to", POINTER)]
+
+
+@functools.lru_cache(None)
+def words(library, name):
+    """{word: its place} in a text of the library's."""
+    return {word: i for i, word in enumerate(ctypes.c_char_p.in_dll(library, name).value.decode().split())}
+
+
+def code(name):
+    return words(native.LIBRARY, "fkp_formula_names")[name]
+
+
+def types():
+    return words(native.LIBRARY, "fkp_formula_types")
+
+
+class Program:
+    """Steps for the interpreter.  Raises KeyError for what it does not know."""
+
+    def __init__(self):
+        self.steps, self.registers, self.found, self.array = [], 0, {}, None
+
+    def step(self, name, dtype, taken, value=0):
+        """Add a step; returns the register of what it gives."""
+        whole = int(value) if np.dtype(dtype).kind in "biu" else 0
+        self.steps.append(Step(code(name), types()[dtype], self.registers, (ctypes.c_int32 * 3)(*taken), value, whole))
+        self.registers += 1
+        return self.registers - 1
+
+    def load(self, variables):
+        """The call's first arrays; see `register`."""
+        for i, v in enumerate(variables):
+            self.found[v] = self.step("load", v.dtype, [i])
+
+    def store(self, variables, first):
+        """Into the call's arrays from the `first` on; ends the program."""
+        self.steps += [Step(code("store"), types()[v.dtype], i, (ctypes.c_int32 * 3)(self.register(v)))
+                       for i, v in enumerate(variables, first)]
+        self.array = (Step * len(self.steps))(*self.steps)
+
+    def register(self, variable):
+        if variable not in self.found and isinstance(variable, Constant):
+            self.found[variable] = self.step("constant", variable.dtype, [], variable.data)
+        return self.found[variable]
+
+    def cast(self, variable, dtype):
+        """The register of a variable as another type."""
+        register = self.register(variable)
+        return register if variable.dtype == dtype else self.step("cast", dtype, [register, types()[variable.dtype]])
+
+    def scalar(self, node):
+        """Compute a scalar Op's output."""
+        out = node.outputs[0].dtype
+        if isinstance(node.op, Cast):
+            found = self.cast(node.inputs[0], out)
+        elif isinstance(node.op, Switch):
+            condition, *choices = node.inputs
+            found = self.step("where", out, [self.cast(condition, "bool"), *(self.cast(v, out) for v in choices)])
+        else:
+            found = self.fold(*function(node.op, [v.dtype for v in node.inputs], out), node.inputs)
+        self.found[node.outputs[0]] = found
+
+    def fold(self, name, dtype, variables):
+        """Sums and products of many are made one after the other; small whole numbers wrap."""
+        found, *others = [self.cast(v, dtype) for v in variables]
+        for other in [[register] for register in others] or [[]]:
+            found = self.step(name, dtype, [found, *other])
+            if name not in TRUTHS and dtype not in ("int64", "float32", "float64"):
+                found = self.step("cast", dtype, [found, types()["int64"]])
+        return found
+
+    def call(self, sizes, arrays, strides, addresses):
+        f = FormulaCall(PAIR(*sizes), len(self.steps), self.registers, ctypes.addressof(self.array))
+        for i, (pair, where) in enumerate(zip(strides, addresses)):
+            f.strides[i], f.arrays[i] = PAIR(*pair), where
+        call("fkp_formula", f, *arrays)
+
+
+def function(op, dtypes, out):
+    """(the interpreter's name for a scalar Op, the type that it takes); raises KeyError where it has none."""
+    name, inputs, outputs = getattr(op, "nfunc_spec", None) or (None, 0, 0)
+    if outputs != 1 or (len(dtypes) != inputs and name not in ANY_NUMBER):
+        raise KeyError(op)
+    taken = common(dtypes) if name in TRUTHS else out
+    kind = np.dtype(taken).kind
+    if kind == "b" and name == "invert":
+        return "logical_not", taken
+    if name in WHOLE if kind == "f" else name not in (BOOL if kind == "b" else TRUTHS | WHOLE | SIMPLE):
+        raise KeyError(op)
+    return name, taken
+
+
+def common(dtypes):
+    """In which type C compares: the widest real one, else the one that all have; raises KeyError."""
+    real = [name for name in dtypes if name.startswith("float")]
+    if not real and len(set(dtypes)) > 1:
+        raise KeyError(dtypes)
+    return max(real, default=dtypes[0])
+
+
+# --- element-wise ---
 
 def formula(node):
-    """A function from the inputs of an element-wise node, a list of arrays, to a list of new arrays.
-
-    None where NumPy has not all that it takes.
-    """
-    inputs, outputs, nodes = scalars(node)
-    functions = [function(part) for part in nodes]
-    if None in functions:
+    if len(node.inputs) + len(node.outputs) > MOST or node.outputs[0].ndim > AXES:
         return None
-    constants = [v for part in nodes for v in part.inputs if isinstance(v, Constant)]
-    place = {v: i for i, v in enumerate([*inputs, *constants, *(part.outputs[0] for part in nodes)])}
-    fixed = [np.asarray(v.data, v.dtype) for v in constants]
-    steps = [(one, [place[v] for v in part.inputs]) for one, part in zip(functions, nodes)]
-    return functools.partial(compute, fixed, steps, [place[v] for v in outputs])
-
-
-def compute(fixed, steps, wanted, arrays):
-    """Each step is a function, and which of what was found so far it takes."""
-    found = [*arrays, *fixed]
-    with np.errstate(all="ignore"):  # C says nothing
-        for one, places in steps:
-            found.append(one(*[found[i] for i in places]))
-    return [found[i] for i in wanted]
+    inputs, outputs, nodes = scalars(node)
+    program = Program()
+    try:
+        program.load(inputs)
+        for part in nodes:
+            program.scalar(part)
+        program.store(outputs, len(inputs))
+    except KeyError:
+        return None
+    return functools.partial(compute, program, node.op.inplace_pattern, [v.dtype for v in outputs])
 
 
 def scalars(node):
@@ -41,44 +166,71 @@ def scalars(node):
     op = node.op.scalar_op
     if isinstance(op, Composite):
         return op.fgraph.inputs, op.fgraph.outputs, op.fgraph.toposort()
-    inputs = [scalar.get_scalar_type(v.dtype)() for v in node.inputs]
+    inputs = [get_scalar_type(v.dtype)() for v in node.inputs]
     single = op.make_node(*inputs)
     return inputs, single.outputs, [single]
 
 
-def function(part):
-    """What NumPy has for one scalar node: a function of arrays, or None."""
-    types, wanted = [v.dtype for v in part.inputs], [v.dtype for v in part.outputs]
-    if len(wanted) > 1 or not REAL.issuperset(types + wanted):
+def compute(program, inplace, dtypes, inputs, outputs):
+    shape = np.broadcast_shapes(*(x.shape for x in inputs))
+    for i, (cell, dtype) in enumerate(zip(outputs, dtypes)):
+        if i in inplace:
+            cell[0] = inputs[inplace[i]]
+        else:
+            room(cell, shape, dtype)
+    arrays = [*inputs, *(cell[0] for cell in outputs)]
+    sizes, strides = merged(shape, [np.broadcast_to(x, shape).strides for x in arrays])
+    program.call(sizes, arrays, strides, map(address, arrays))
+
+
+def merged(shape, strides):
+    """(sizes, strides) on two axes; on the second alone where one walk along it meets all numbers."""
+    missing = AXES - len(shape)
+    rows, columns = (1,) * missing + shape
+    pairs = [(0,) * missing + one for one in strides]
+    if columns == 1:
+        return (1, rows), [(0, row) for row, _ in pairs]
+    if all(row == columns * column for row, column in pairs):
+        return (1, rows * columns), pairs
+    return (rows, columns), pairs
+
+
+# --- a vector made of numbers ---
+
+def vector(node):
+    """Each number of the vector is an array of its own."""
+    program, inputs = Program(), [get_scalar_type(v.dtype)() for v in node.inputs]
+    if 2 * len(inputs) > MOST or not {node.op.dtype} == {v.dtype for v in inputs} <= set(types()):
         return None
-    dtype = np.dtype(wanted[0])
-    if isinstance(part.op, Cast):
-        return lambda x: np.array(x, dtype)
-    numpys = ufunc(part.op, len(types))
-    if numpys is None:
+    program.load(inputs)
+    program.store(inputs, len(inputs))
+    return functools.partial(put_beside, program, node.op.dtype)
+
+
+def put_beside(program, dtype, inputs, outputs):
+    y = room(outputs[0], (len(inputs),), dtype)
+    parts = [address(y) + i * y.itemsize for i in range(len(y))]
+    program.call((1, 1), inputs, [(0, 0)] * 2 * len(y), [*map(address, inputs), *parts])
+
+
+# --- sums ---
+
+def total(node):
+    op, (x,), (y,) = node.op, node.inputs, node.outputs
+    wide = "float64" if x.dtype.startswith("float") else "int64"
+    if x.ndim > AXES or not {x.dtype, y.dtype} <= set(types()) or op.acc_dtype != wide:
         return None
-    if isinstance(part.op, Switch):
-        return lambda condition, yes, no: np.asarray(np.where(condition, yes, no), dtype)
-    taken = dtype if dtype.kind == "f" else common(types)
-    if taken is None:
-        return None
-    return lambda *arrays: np.asarray(numpys(*[np.asarray(x, taken) for x in arrays]), dtype)
+    away = [op.axis is None or axis in op.axis for axis in range(x.ndim)]
+    return functools.partial(add_up, away, y.dtype)
 
 
-def common(types):
-    """In which type C compares: the widest real one, else the one that all have, or None."""
-    real = [name for name in types if name.startswith("float")]
-    return np.dtype(max(real)) if real else np.dtype(types[0]) if len(set(types)) == 1 else None
-
-
-def ufunc(op, count):
-    """NumPy's function for a scalar Op with so many inputs, or None."""
-    name, inputs, _ = getattr(op, "nfunc_spec", None) or (None, None, None)
-    if type(op) in ANY_NUMBER and count != inputs:
-        return functools.partial(sequence, ANY_NUMBER[type(op)])
-    return getattr(np, name, None) if inputs == count and name not in OTHERS else None
-
-
-def sequence(two, *arrays):
-    """One after the other: NumPy's functions take two."""
-    return functools.reduce(two, arrays)
+def add_up(away, dtype, inputs, outputs):
+    (x,) = inputs
+    y = room(outputs[0], tuple(size for size, gone in zip(x.shape, away) if not gone), dtype)
+    missing, rest, to_strides = AXES - x.ndim, math.prod(y.shape), []
+    for size, gone in zip(x.shape, away):
+        rest = rest if gone else rest // max(size, 1)
+        to_strides.append(0 if gone else rest)
+    t = TotalCall(PAIR(*[1] * missing, *x.shape), y.size, types()[str(x.dtype)], types()[dtype],
+                  PAIR(*[0] * missing, *x.strides), PAIR(*[0] * missing, *to_strides), address(x), address(y))
+    call("fkp_total", t, x)

@@ -6,6 +6,7 @@ import numpy as np
 from theano.gof import Op
 
 from ..errors import Problem
+from . import replay
 
 LIBRARY = None  # set by `use` where our Ops run
 POINTER = ctypes.c_void_p
@@ -26,8 +27,7 @@ def use(library):
         if size != ctypes.sizeof(structure):
             raise RuntimeError("%s has %d bytes in Python and %d in C++" % (
                 structure.__name__, ctypes.sizeof(structure), size))
-    library.fkp_nesterov.argtypes = [NUMBER, POINTER, ctypes.c_float, ctypes.c_float, POINTER, POINTER]
-    library.fkp_nesterov.restype = None
+    replay.use(library)
     library.fkp_version.restype = ctypes.c_char_p
     LIBRARY = library
 
@@ -39,6 +39,7 @@ def multiplier():
 
 def call(name, arguments, *arrays):
     """Call the library's function `name`; its reason becomes an exception that names the arrays' shapes."""
+    replay.called(function(LIBRARY, name), arguments)
     reason = function(LIBRARY, name)(ctypes.byref(arguments))
     if reason:
         raise RuntimeError("%s (shapes %s)" % (reason.decode(), ", ".join(str(array.shape) for array in arrays)))
@@ -97,11 +98,15 @@ def scale_of(threshold):
     return 65536 / (65536 - threshold)
 
 
-def next_state(state):
-    """The generator's state after one call: the counter's upper 64 bits count calls."""
-    following = state.copy()
-    following[2:].view("<u8")[0] += np.uint64(1)
-    return following
+class StateCall(Call):
+    """`struct State` of update.cpp."""
+    size_name = "fkp_state_size"
+    _fields_ = [("now", POINTER), ("next", POINTER)]
+
+
+def next_state(state, cell):
+    """Put the generator's state after one call into Theano's storage cell."""
+    call("fkp_next_state", StateCall(address(state), address(room(cell, state.shape, "uint32"))), state)
 
 
 def float32(op, variables, *dimensions):
@@ -131,13 +136,9 @@ class Prepared(Op):
             raise Problem("%s needs our C++ library, which does not run here" % type(self).__name__)
         inputs = [storage_map[variable] for variable in node.inputs]
         outputs = [storage_map[variable] for variable in node.outputs]
-        done = [compute_map[variable] for variable in node.outputs]
         compute, used = self.compute, wanted(node)
 
-        def thunk():
+        def run():
             compute([cell[0] for cell in inputs], outputs, used)
-            for flag in done:
-                flag[0] = True
 
-        thunk.inputs, thunk.outputs, thunk.lazy = inputs, outputs, False
-        return thunk
+        return replay.thunk(run, node, storage_map, compute_map)

@@ -1,13 +1,20 @@
 """Nesterov's update on our C++ library."""
+import numpy as np
 import theano
 import theano.tensor as T
-from theano.gof import Apply, Op
+from theano.gof import Apply
 
-from . import native
-from .native import address, dense_array
+from .native import NUMBER, POINTER, Call, Prepared, address, call, dense_array
 
 
-class Nesterov(Op):
+class NesterovCall(Call):
+    """`struct Nesterov` of update.cpp."""
+    size_name = "fkp_nesterov_size"
+    _fields_ = [("count", NUMBER)] + [(name, POINTER) for name in ["gradient", "rate", "momentum", "parameter",
+                                                                  "velocity"]]
+
+
+class Nesterov(Prepared):
     """Lasagne's Nesterov momentum in one pass: a parameter's and its velocity's next values.
 
     parameter, velocity, gradient: one shape, float32; rate, momentum: scalars.
@@ -29,15 +36,16 @@ class Nesterov(Op):
     def infer_shape(self, node, shapes):
         return [shapes[0], shapes[1]]
 
-    def perform(self, node, inputs, outputs):
+    def compute(self, inputs, outputs, wanted):
         parameter, velocity, gradient, rate, momentum = inputs
-        gradient = dense_array(gradient)  # a name for it: a copy must outlive the call
+        gradient = dense_array(gradient)  # names for copies: they must outlive the call
+        rate, momentum = [np.asarray(number, "float32") for number in (rate, momentum)]
         if not parameter.shape == velocity.shape == gradient.shape:
             raise ValueError("parameter, velocity and gradient have shapes %s, %s and %s"
                              % (parameter.shape, velocity.shape, gradient.shape))
         parameter, velocity = [own(array, self.inplace) for array in (parameter, velocity)]
-        native.LIBRARY.fkp_nesterov(parameter.size, address(gradient), float(rate), float(momentum),
-                                     address(parameter), address(velocity))
+        arrays = gradient, rate, momentum, parameter, velocity
+        call("fkp_nesterov", NesterovCall(parameter.size, *map(address, arrays)), *arrays)
         outputs[0][0], outputs[1][0] = parameter, velocity
 
 

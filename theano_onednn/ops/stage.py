@@ -70,7 +70,7 @@ class Stage(ByTheano, Staged):
         s.where = address(where) if wanted[1] else None
         if self.threshold:
             s.state = address(inputs[3])
-            outputs[2][0] = next_state(inputs[3])
+            next_state(inputs[3], outputs[2])
         call("fkp_convolution_forward", s, x, weights)
 
     def connection_pattern(self, node):
