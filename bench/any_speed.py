@@ -4,8 +4,9 @@
     python bench/any_speed.py --nets mnist-cnn,heatmaps --rounds 1
 
 Each measurement is a process of its own and prints the median of its updates;
-the tables give the median of the rounds.  Nets that our Ops take only in part
-(mixed_nets.py) have a table of their own, in the processor's time.
+the tables give the median of the rounds.  Nets that our Ops take only in part,
+and tiny ones (mixed_nets.py), have a table of their own: on one thread, in the
+processor's time, or on OMP_NUM_THREADS.
 """
 import argparse
 import json
@@ -65,10 +66,10 @@ def compare(options, nets, ways, unit):
         for key, kept in times.items():
             found = measure(options, *key)
             kept.extend([found] if found else [])
-    rows = []
+    rows, digits = [], 2 if nets[0] in NETS else 4
     for net in nets:
         found = {way: statistics.median(times[net, way]) if times[net, way] else None for way in ways}
-        rows.append([net, *(shown(found[way], 2) for way in ways), ratio(found, list(WAYS)[2:]),
+        rows.append([net, *(shown(found[way], digits) for way in ways), ratio(found, list(WAYS)[2:]),
                      ratio(found, ["stock Theano"])])
     print(f"\n{unit} per update, medians of {options.rounds} rounds; {machine()}")
     table(["net", *ways, "ours / PyTorch", "ours / stock"], rows)
@@ -81,7 +82,10 @@ def main():
     if pure:
         compare(options, pure, ways, "milliseconds")
     if mixed:
-        compare(options, mixed, list(WAYS)[:2], "milliseconds of the processor's time on one thread")
+        threads = os.environ.get("OMP_NUM_THREADS", "1")
+        unit = f"milliseconds on {threads} threads" if threads != "1" else (
+            "milliseconds of the processor's time on one thread")
+        compare(options, mixed, list(WAYS)[:2], unit)
 
 
 if __name__ == "__main__":

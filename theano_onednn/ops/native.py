@@ -37,6 +37,12 @@ def multiplier():
     return "oneDNN" if LIBRARY.fkp_version() else "SciPy's BLAS"
 
 
+def need_library(op):
+    """Raise Problem where there is none: the function was compiled elsewhere, and pickled."""
+    if LIBRARY is None:
+        raise Problem("%s needs our C++ library, which does not run here" % op)
+
+
 def call(name, arguments, *arrays):
     """Call the library's function `name`; its reason becomes an exception that names the arrays' shapes."""
     replay.called(function(LIBRARY, name), arguments)
@@ -132,8 +138,7 @@ class Prepared(Op):
         self.compute(inputs, outputs, wanted(node) if node else [True] * len(outputs))
 
     def make_thunk(self, node, storage_map, compute_map, no_recycling, impl=None):
-        if LIBRARY is None:  # the function was compiled elsewhere, and pickled
-            raise Problem("%s needs our C++ library, which does not run here" % type(self).__name__)
+        need_library(type(self).__name__)
         inputs = [storage_map[variable] for variable in node.inputs]
         outputs = [storage_map[variable] for variable in node.outputs]
         compute, used = self.compute, wanted(node)

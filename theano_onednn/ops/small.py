@@ -24,6 +24,7 @@ from . import (Convolution, ConvolutionGradient, ConvolutionInputs, ConvolutionW
                Pool, PoolGradient, Stage, StageGradient, Upscale, loops)
 from . import replay
 from .formula import formula, total, vector
+from .native import need_library
 
 SMALL = 1 << 14  # numbers; the interpreter takes some microseconds for a step
 # These cost the same for any number of numbers, or as much as in C.
@@ -45,6 +46,7 @@ class Uncompiled(Op):
         return "%s, uncompiled" % self.op
 
     def make_thunk(self, node, storage_map, compute_map, no_recycling, impl=None):
+        need_library(self)
         inner = Apply(self.op, node.inputs, [variable.type() for variable in node.outputs])
         storage, computed = dict(storage_map), dict(compute_map)
         for mine, its in zip(node.outputs, inner.outputs):
