@@ -1,12 +1,16 @@
 """Nets remember which faces validated them, and are judged on these alone."""
+import argparse
 import dataclasses
+from pathlib import Path
 
 import load
 import numpy as np
 import pytest
+import test2
 from conftest import a_run
 
 from fkp import Problem, files, models, validation
+from fkp.looking.parts import Part
 from fkp.split import recorded
 from fkp.validation import record, unseen_by
 
@@ -62,6 +66,32 @@ def test_nets_that_have_seen_all_faces_between_them_are_not_judged(drawn):
     assert rows is None
     assert why == ("each of these faces has trained one of net1, net2; nets that were validated on the same faces "
                    "(--groups, --fold) can be compared")
+
+
+def test_a_cascade_is_judged_on_faces_that_none_of_its_nets_was_trained_on(drawn, monkeypatch):
+    runs = {"net4": run_on(drawn, "net4"), "net5-LE-38": run_on(other_fold(drawn, 2), "net5")}
+
+    class Levels:
+        def __init__(self, folder):
+            pass
+
+        def add_specialists(self):
+            return self
+
+        def parts(self):
+            return {level: [Part(Path(f"{name}.npz"), runs[name], "abc")] for level, name in enumerate(runs, 1)}
+    monkeypatch.setattr(test2.cascade, "Cascade", Levels)
+    monkeypatch.setattr(test2.report, "best_rule", lambda folder, parts: (1, 2))
+    assert test2.predictor("net5", Path("models"))[1] == runs
+
+
+def test_nets_side_by_side_are_judged_on_faces_that_none_was_trained_on(drawn, monkeypatch):
+    runs = {"net1": run_on(drawn), "net2": run_on(by_persons(drawn))}
+    asked = {}
+    monkeypatch.setattr(test2, "predictor", lambda name, models: (None, {name: runs[name]}))
+    monkeypatch.setattr(test2, "rows_to_judge_on", lambda those, faces: asked.update(those))
+    test2.compare([*runs], drawn, None, argparse.Namespace(models=Path("models")))
+    assert asked == runs
 
 
 def test_an_old_net_is_not_judged(drawn):
