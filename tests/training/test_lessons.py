@@ -93,3 +93,16 @@ def test_crops_are_off_by_errors_on_validation_faces_alone(drawn):
     seen[rows] = np.where(np.isnan(drawn.keypoints[rows]), 48, drawn.keypoints[rows]) + np.float32([1, 2] * 17)
     errors = lessons.lesson("M", seen, drawn).errors
     np.testing.assert_allclose(errors, np.tile([1, 2], (len(errors), 1)), atol=1e-4)
+
+
+@pytest.mark.parametrize("persons", [None, np.arange(120) // 3])
+@pytest.mark.parametrize("group", keypoints.GROUPS)
+def test_a_specialist_is_trained_on_no_validation_face(group, persons, drawn):
+    faces = drawn._replace(persons=persons, keypoints=drawn.keypoints.copy())
+    faces.keypoints[::7] = np.nan   # these teach no specialist
+    lesson = lessons.lesson(group, np.zeros((120, 34), np.float32), faces)
+    names = keypoints.columns(keypoints.GROUPS[group])
+    labels = faces.keypoints[:, [keypoints.ALL_COLUMNS.index(name) for name in names]]
+    valid = load.validation_rows(faces)
+    np.testing.assert_array_equal(lesson.rows[:lesson.n_valid], valid[~np.isnan(labels[valid]).all(1)])
+    assert not np.isin(lesson.rows[lesson.n_valid:], valid).any()
