@@ -4,6 +4,11 @@ import dataclasses
 from pathlib import Path
 
 import load
+import net1
+import net2
+import net3
+import net4
+import net5
 import numpy as np
 import pytest
 import test2
@@ -12,6 +17,7 @@ from conftest import a_run
 from fkp import Problem, files, models, validation
 from fkp.looking.parts import Part
 from fkp.split import recorded
+from fkp.training.session import Session
 from fkp.validation import record, unseen_by
 
 PERSONS = np.repeat(np.arange(40), 3)   # of the 120 drawn faces
@@ -161,3 +167,32 @@ def test_folds_validate_each_face_once(drawn):
 def _net():
     import net1
     return net1.build()
+
+
+@pytest.mark.parametrize("split", [{}, {"groups": "groups.txt"}, {"fold": 3}], ids=["tutorial", "groups", "fold"])
+@pytest.mark.parametrize("script, all_rows", [(net1, False), (net2, False), (net3, False), (net4, False), (net4, True)])
+def test_no_script_trains_on_what_its_model_file_calls_unseen(script, all_rows, split, folder, tmp_path, monkeypatch):
+    given = {}
+
+    def instead_of_training(session, net, X, y):
+        given.update(net=net, y=y, unseen=recorded(session.run.validation))
+        raise KeyboardInterrupt
+    monkeypatch.setattr(Session, "train", instead_of_training)
+    monkeypatch.chdir(tmp_path)
+    Path("groups.txt").write_text("".join(f"{row // 3}\n" for row in range(60)))
+    options = {"data": folder, "models": tmp_path, **split}
+    words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
+    with pytest.raises(KeyboardInterrupt):
+        script.main(words + ["--all-rows"] * all_rows)
+    rows, y = load.select(load.faces(data=folder, **split), all_rows=all_rows)
+    np.testing.assert_array_equal(given["y"], load.scale(y))
+    trained, validated, *_ = given["net"].train_split(rows, y, given["net"])
+    assert len(validated) and not given["unseen"][trained].any()
+
+
+def test_a_specialist_is_split_as_its_lesson_says(monkeypatch):
+    monkeypatch.setattr(Session, "train", lambda session, net, X, y: net.train_split(X, y, net))
+    rows = np.arange(50)
+    trained, validated, *_ = net5.train(Path("net5-LE-38.npz"), rows, rows, 7, np.zeros((3, 2)),
+                                        a_run("net5", group="LE", win=38), resume=False)
+    assert validated.tolist() == [*range(7)] and trained.tolist() == [*range(7, 50)]
