@@ -54,6 +54,25 @@ def test_an_image_with_four_points_follows_the_second_scheme(tmp_path):
     assert values[38:] == FULL[1:]
 
 
+def test_each_image_gets_its_own_points_whatever_its_number_and_place(tmp_path):
+    asked = pandas.DataFrame({"RowId": [9, 4, 6], "ImageId": [12, 7, 3], "FeatureName": ["left_eye_center_x"] * 3})
+    submission.write(tmp_path / "s.csv", points() + np.array([[10], [20], [30]]), np.array([3, 12, 7]), asked)
+    assert written(tmp_path / "s.csv")[1] == [(9, 20), (4, 30), (6, 10)]
+
+
+def test_test_faces_are_prepared_as_the_net_wants_them(drawn):
+    seen = {}
+
+    class Equalised:
+        preprocess = "equalise"
+
+        @staticmethod
+        def predict(images):
+            return {1: seen.setdefault("images", images)[:, 0, :34]}
+    submission.predict(Equalised, (1,), drawn.images[:3])
+    np.testing.assert_array_equal(seen["images"], load.preprocessed(drawn.images[:3], "equalise"))
+
+
 def test_a_net_of_one_scheme_answers_with_that(tmp_path):
     known = points()
     known[:, 30:] = np.nan
