@@ -179,7 +179,7 @@ def test_no_script_trains_on_what_its_model_file_calls_unseen(script, all_rows, 
         raise KeyboardInterrupt
     monkeypatch.setattr(Session, "train", instead_of_training)
     monkeypatch.chdir(tmp_path)
-    Path("groups.txt").write_text("".join(f"{row // 3}\n" for row in range(60)))
+    Path("groups.txt").write_text("".join(f"{row // 5}\n" for row in range(60)))
     options = {"data": folder, "models": tmp_path, **split}
     words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
     with pytest.raises(KeyboardInterrupt):
