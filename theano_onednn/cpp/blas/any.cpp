@@ -1,7 +1,7 @@
 // Convolutions of any shape as matrix products: the numbers that the kernel meets around a pixel are copied into a row,
 // its patch; a plane is patches times kernel, the patches' gradient is the plane's times the kernel's transpose, the
-// kernel's the patches' transpose times the plane's.  A few lines of the plane at a time, so that the patches stay in a
-// core's cache.
+// kernel's the patches' transpose times the plane's.  Some lines of the planes at a time, counted through all images, so
+// that the patches stay in a core's cache.
 #include <algorithm>
 #include <stdexcept>
 #include "../common.h"
@@ -14,7 +14,7 @@ namespace any {
 
 namespace {
 
-constexpr int64_t CACHE = 256 << 10;  // bytes of patches in work at a time
+constexpr int64_t CACHE = 512 << 10;  // bytes of patches in work at a time
 
 class Patches {
 public:
@@ -23,32 +23,31 @@ public:
     }
     int64_t numbers() const { return s.area() * s.in; }
     int64_t image() const { return s.height * s.width * s.in; }
-    int64_t plane() const { return s.out_height() * s.out_width() * s.out; }
+    int64_t line() const { return s.out_width() * s.out; }
 
-    // Calls work(number of the image, first line, lines) for a batch's planes.
+    // Calls work(first line, lines) for the planes of all images.
     template <class F> void strips(int64_t images, F work) const {
-        const int64_t height = s.out_height(), line = s.out_width() * numbers() * int64_t(sizeof(float));
-        const int64_t most = pixels() ? height : std::max(int64_t(1), CACHE / line);
-        for (int64_t i = 0; i < images; ++i)
-            for (int64_t first = 0; first < height; first += most) work(i, first, std::min(most, height - first));
+        const int64_t all = images * s.out_height(), bytes = s.out_width() * numbers() * int64_t(sizeof(float));
+        const int64_t most = pixels() ? all : std::max(int64_t(1), CACHE / bytes);
+        for (int64_t first = 0; first < all; first += most) work(first, std::min(most, all - first));
     }
 
     // The patches of some lines: copied, or in place where the kernel meets one pixel.
-    const float* gather(const float* image, int64_t first, int64_t lines) const {
-        if (pixels()) return image + first * s.width * s.in;
+    const float* gather(const float* images, int64_t first, int64_t lines) const {
+        if (pixels()) return images + first * s.width * s.in;
         float* patches = room(lines);
         if (framed()) std::fill_n(patches, lines * s.out_width() * numbers(), 0.f);
         runs(first, lines, [&](int64_t patch, int64_t pixel, int64_t count) {
-            const float* from = image + pixel;
+            const float* from = images + pixel;
             for (int64_t i = 0; i < count; ++i) patches[patch + i] = from[i];
         });
         return patches;
     }
 
-    // Adds some lines' patches to the image.
-    void scatter(const float* patches, int64_t first, int64_t lines, float* image) const {
+    // Adds some lines' patches to the images.
+    void scatter(const float* patches, int64_t first, int64_t lines, float* images) const {
         runs(first, lines, [&](int64_t patch, int64_t pixel, int64_t count) {
-            float* to = image + pixel;
+            float* to = images + pixel;
             for (int64_t i = 0; i < count; ++i) to[i] += patches[patch + i];
         });
     }
@@ -66,21 +65,23 @@ public:
 private:
     bool framed() const { return s.pad[0] || s.pad[1] || s.pad[2] || s.pad[3]; }
 
-    // Calls work(place in the patches, place in the image, count) for all runs of numbers that lie inside the image.
+    // Calls work(place in the patches, place in the images, count) for all runs of numbers that lie inside an image.
     template <class F> void runs(int64_t first, int64_t lines, F work) const {
         const int64_t together = s.dilation[1] == 1 ? s.columns : 1;
         int64_t patch = 0;
-        for (int64_t h = first; h < first + lines; ++h)
+        for (int64_t h = first; h < first + lines; ++h) {
+            const int64_t top = h % s.out_height() * s.stride[0] - s.pad[0], start = h / s.out_height() * image();
             for (int64_t w = 0; w < s.out_width(); ++w)
                 for (int64_t r = 0; r < s.rows; ++r) {
-                    const int64_t y = h * s.stride[0] - s.pad[0] + r * s.dilation[0];
+                    const int64_t y = top + r * s.dilation[0];
                     for (int64_t c = 0; c < s.columns; c += together, patch += together * s.in) {
                         const int64_t x = w * s.stride[1] - s.pad[2] + c * s.dilation[1];
                         const int64_t skip = std::max(int64_t(0), -x), count = std::min(together, s.width - x) - skip;
                         if (y >= 0 && y < s.height && count > 0)
-                            work(patch + skip * s.in, (y * s.width + x + skip) * s.in, count * s.in);
+                            work(patch + skip * s.in, start + (y * s.width + x + skip) * s.in, count * s.in);
                     }
                 }
+        }
     }
 };
 
@@ -113,10 +114,10 @@ public:
     void run(int64_t images, const void* from, float* to) const override {
         const Shape& s = patches_.s;
         const float* x = static_cast<const float*>(from);
-        patches_.strips(images, [&](int64_t image, int64_t first, int64_t lines) {
+        patches_.strips(images, [&](int64_t first, int64_t lines) {
             const int64_t pixels = lines * s.out_width(), depth = patches_.numbers();
-            const float* patches = patches_.gather(x + image * patches_.image(), first, lines);
-            float* z = to + image * patches_.plane() + first * s.out_width() * s.out;
+            const float* patches = patches_.gather(x, first, lines);
+            float* z = to + first * patches_.line();
             if (bias_)
                 for (int64_t p = 0; p < pixels; ++p) std::copy_n(bias_, s.out, z + p * s.out);
             sgemm_here(false, false, pixels, s.out, depth, 1.f, patches, depth, kernel_, s.out, bias_ ? 1.f : 0.f, z,
@@ -135,13 +136,12 @@ public:
         const Shape& s = patches_.s;
         const float* gz = static_cast<const float*>(from);
         if (!patches_.pixels()) std::fill_n(to, images * patches_.image(), 0.f);
-        patches_.strips(images, [&](int64_t image, int64_t first, int64_t lines) {
+        patches_.strips(images, [&](int64_t first, int64_t lines) {
             const int64_t pixels = lines * s.out_width(), depth = patches_.numbers();
-            float *gx = to + image * patches_.image(), *patches = patches_.pixels() ? gx : patches_.room(lines);
-            sgemm_here(false, true, pixels, depth, s.out, 1.f,
-                       gz + image * patches_.plane() + first * s.out_width() * s.out, s.out, kernel_, s.out, 0.f,
+            float* patches = patches_.pixels() ? to : patches_.room(lines);
+            sgemm_here(false, true, pixels, depth, s.out, 1.f, gz + first * patches_.line(), s.out, kernel_, s.out, 0.f,
                        patches, depth);
-            if (!patches_.pixels()) patches_.scatter(patches, first, lines, gx);
+            if (!patches_.pixels()) patches_.scatter(patches, first, lines, to);
         });
     }
 };
@@ -154,11 +154,10 @@ public:
     void add(int64_t images, const void* from, const void* gradient, float* sums) const override {
         const Shape& s = patches_.s;
         const float *x = static_cast<const float*>(from), *gz = static_cast<const float*>(gradient);
-        patches_.strips(images, [&](int64_t image, int64_t first, int64_t lines) {
+        patches_.strips(images, [&](int64_t first, int64_t lines) {
             const int64_t pixels = lines * s.out_width(), depth = patches_.numbers();
-            sgemm_here(true, false, depth, s.out, pixels, 1.f,
-                       patches_.gather(x + image * patches_.image(), first, lines), depth,
-                       gz + image * patches_.plane() + first * s.out_width() * s.out, s.out, 1.f, sums, s.out);
+            sgemm_here(true, false, depth, s.out, pixels, 1.f, patches_.gather(x, first, lines), depth,
+                       gz + first * patches_.line(), s.out, 1.f, sums, s.out);
         });
     }
 
