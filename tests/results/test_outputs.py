@@ -255,13 +255,3 @@ def test_points_are_drawn_right_and_below():
     assert truth == [[11, 22], [33, 44]] and answer == [[10, 20], [30, 40]]
     assert [line.get_xydata().tolist() for line in axes.lines] == [[[11, 22], [10, 20]], [[33, 44], [30, 40]]]
     assert axes.get_xlim() == (0, 96) and axes.get_ylim() == (96, 0)
-
-
-def test_a_photo_s_squares_and_points_are_drawn_right_and_below():
-    figure = figures.photo(Image.new("L", (200, 100)), [(10, 20, 50)], np.array([[15, 25, 40, 60]]))
-    figures.matplotlib.pyplot.close(figure)
-    axes, = figure.axes
-    square, = axes.patches
-    assert (square.get_xy(), square.get_width(), square.get_height()) == ((10, 20), 50, 50)
-    assert axes.lines[0].get_xydata().tolist() == [[15, 25], [40, 60]]
-    assert axes.get_xlim() == (0, 200) and axes.get_ylim() == (100, 0)

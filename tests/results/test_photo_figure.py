@@ -72,3 +72,13 @@ def test_nothing_lies_over_anything_else(size, n):
 def test_of_a_crowd_some_are_enlarged():
     squares = [(100 * (i % 8), 100 * (i // 8), 50) for i in range(64)]
     assert len(drawn((800, 800), squares)) == 1 + photo_figure.AT_MOST
+
+
+def test_a_photo_s_squares_and_points_are_drawn_right_and_below():
+    figure = photo_figure.draw(Image.new("RGB", (200, 100)), [(10, 20, 50)], np.array([[15, 25, 40, 60]]))
+    figures.matplotlib.pyplot.close(figure)
+    axes, = figure.axes
+    square, = axes.patches
+    assert (square.get_xy(), square.get_width(), square.get_height()) == ((10, 20), 50, 50)
+    assert axes.lines[0].get_xydata().tolist() == [[15, 25], [40, 60]]
+    assert axes.get_xlim() == (0, 200) and axes.get_ylim() == (100, 0)
