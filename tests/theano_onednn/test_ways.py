@@ -57,6 +57,20 @@ def test_it_is_asked_for_and_says_so():
     assert refusal == ("bfloat16 needs oneDNN, and SciPy's BLAS is used here (FKP_ONEDNN=blas): use float32")
 
 
+SCRIPT = """
+from lasagne.layers import DenseLayer, InputLayer, get_output
+net = DenseLayer(InputLayer((None, 3)), 2, name="hidden")
+get_output(net)
+"""
+
+
+@ours_only
+def test_a_script_is_told_what_its_layers_run_on(tmp_path):
+    (tmp_path / "old.py").write_text(SCRIPT)
+    found = python("-m", "theano_onednn", str(tmp_path / "old.py"), FKP_ONEDNN="blas")
+    assert found.stderr.splitlines()[-1] == "theano_onednn: layers on SciPy's BLAS: hidden; Theano's own: none"
+
+
 EARLY = """
 import scipy.linalg
 import theano_onednn, threadpoolctl
