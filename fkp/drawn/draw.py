@@ -33,7 +33,7 @@ from fkp.drawn.face_shapes import MARK, MARKS, Frame, held, shapes
 from fkp.keypoints import ALL_COLUMNS, ALL_POINTS, COLUMNS, FOUR, FULL, KEYPOINTS, SCHEMES, SIZE, merge_schemes
 
 # Names these faces in every model trained on them: whoever changes how they look writes a new one.
-FINGERPRINT = "230d466f2beee65c"
+FINGERPRINT = "bfd3f676f97b9097"
 
 # Kaggle's numbers.
 ROWS, TEST_ROWS = 7049, 1783

@@ -99,10 +99,11 @@ class Face(Frame):
         off = self.u - self.axis
         self.across = off / (self.width * (1 - 0.25 * self.turn * np.sign(off)))
         low = self.v > 0.15
-        down = (self.v - 0.15) / np.where(low, self.chin - 0.15, t.normal(1.75, 0.15))
+        down = (self.v - 0.15) / np.where(low, self.chin - 0.15, t.normal(1.7, 0.15))
         across, down = self.across ** 2, down ** 2
         ellipse, square = np.sqrt(across + down), np.sqrt(np.sqrt(across ** 2 + down ** 2))
-        self.r = ellipse + np.where(low, t.uniform(0.0, 0.55), np.float32(0.3)) * (square - ellipse)  # 1: the outline
+        angular = np.where(low, t.uniform(0.0, 0.55), t.uniform(0.3, 0.8))
+        self.r = ellipse + angular * (square - ellipse)  # 1: the outline
         self.mask = inside(1 - self.r, 1.5 * self.px)
 
     def pick(self, rows):
@@ -189,8 +190,8 @@ def background(t):
 def develop(image, t):
     """The camera: gamma, blur, contrast, grain. Returns uint8 (n, SIZE, SIZE)."""
     image = np.clip(image, 0.005, 1.6) ** t.uniform(0.7, 1.25)
-    sharp = t.rng.choice(4, t.n, p=(0.35, 0.35, 0.22, 0.08))
-    for k, sd in ((1, 0.5), (2, 0.9), (3, 1.7)):  # pixels
+    sharp = t.rng.choice(5, t.n, p=(0.34, 0.34, 0.2, 0.08, 0.04))
+    for k, sd in ((1, 0.5), (2, 0.9), (3, 1.7), (4, 2.6)):  # pixels; the last is a face that was a few pixels wide
         image[sharp == k] = ndimage.gaussian_filter(image[sharp == k], (0, sd, sd))
     image += t.uniform(-0.15, 0.15) * t.smooth(2)
     mean, sd = image.mean((1, 2), keepdims=True), image.std((1, 2), keepdims=True) + np.float32(1e-3)

@@ -1,17 +1,19 @@
-"""Paints grey faces around given keypoints: skin, hair, beard, brows, eyes, mouth, glasses over a shaded head.
+"""Paints grey faces around given keypoints: skin, wrinkles, eyes, mouth, glasses over a shaded head, and hair on it.
 
 Every part is painted where its keypoints are, so the labels are exact by construction. See face_model.py for the
 coordinates and units. A painter changes its picture `image` or `face`, (n, height, width) greys, in place; f is the
 Face it belongs to, t the Traits that say what it looks like.
 """
 import numpy as np
-from fkp.drawn.face_light import shine
+
+from fkp.drawn.face_hair import Growth, beard, brow, hair, moustache, skull, wisps
+from fkp.drawn.face_light import fold, shine
 from fkp.drawn.face_model import Face, Traits, background, bump, develop, inside, lay, ridge, swell
 
 # How often each trait is seen. Guesses from photographs of all kinds of people.
-GLASSES, DARK_LENSES, BEARD, MOUSTACHE, CLOSED_EYES = 0.15, 0.12, 0.3, 0.12, 0.06
-FRINGE, LONG_HAIR, BALD, HAT, HAND = 0.2, 0.4, 0.05, 0.06, 0.06
-STUBBLE = 0.6  # of the beards are shaven
+GLASSES, DARK_LENSES, BEARD, MOUSTACHE, HAT, HAND = 0.15, 0.12, 0.3, 0.12, 0.06, 0.06
+CLOSED_EYES, LOWERED_LIDS, OLD = 0.06, 0.12, 0.12
+OPEN = 0.075  # half the height of an eye
 
 
 def body(image, f, t, skin):
@@ -35,12 +37,29 @@ def skin_of(f, t):
     return t.uniform(0.3, 0.95) * skin
 
 
-def skull(image, f, t, tone, streaks):
-    """The back of the head, with hair on it, as far as it is seen behind a turned one."""
-    back = (f.flat - f.neck() * t.uniform(1.0, 1.3)) / t.uniform(1.1, 1.25)
-    texture = 1 + t.uniform(0.1, 0.3) * streaks + 0.1 * t.smooth(9)
-    mask = inside(1 - np.hypot(back, (f.v + t.uniform(0.3, 0.5)) / t.uniform(1.25, 1.5)), 4 * f.px)
-    lay(image, tone * np.clip(texture, 0.15, 2), mask)
+def wrinkles(face, f, t):
+    """Of an old face: across the forehead, beside the eyes and under them, and from the nose to the mouth."""
+    brow_v = (f.at("left_eyebrow_inner_end")[1] + f.at("right_eyebrow_inner_end")[1]) / 2
+    off, waves = f.u - f.axis, 0.03 * t.smooth(7)
+    across = inside(t.uniform(0.4, 0.8) - np.abs(off), 0.3)
+    for k in range(1, 4):
+        line = brow_v - t.uniform(0.13, 0.19) * k + t.uniform(-0.15, 0.1) * off ** 2 + waves
+        face *= 1 - t.uniform(0, 0.3) * ridge(f.v - line, t.uniform(0.02, 0.05)) * across
+    for side, sign in (("left", 1), ("right", -1)):
+        crow(face, f, t, side, sign)
+        face *= 1 - t.uniform(0, 0.35) * np.maximum(fold(f, side, sign), 0)
+
+
+def crow(face, f, t, side, sign):
+    """Wrinkles that spread from an eye's outer corner, and the bag under the eye."""
+    (cu, cv), (ou, ov) = f.at(side + "_eye_center"), f.at(side + "_eye_outer_corner")
+    beside = sign * (f.u - ou)
+    reach = inside(beside - 0.06, 0.05) * inside(t.uniform(0.15, 0.35) - beside, 0.1)
+    for slope in (-0.5, 0.05, 0.6):
+        line = ov + (slope + t.normal(0, 0.1)) * beside
+        face *= 1 - t.uniform(0, 0.3) * ridge(f.v - line, 0.025) * reach
+    sag = cv + t.uniform(0.16, 0.24) - 0.8 * (f.u - cu) ** 2
+    face *= 1 - t.uniform(0, 0.35) * ridge(f.v - sag, 0.03) * inside(0.25 - np.abs(f.u - cu), 0.1)
 
 
 def ears(image, f, t, skin):
@@ -57,78 +76,18 @@ def ears(image, f, t, skin):
         lay(image[box], grey, inside(d, 8 * f.px) * inside(0.3 - away, 0.2))
 
 
-def wisps(f, t):
-    """Streaks of hair combed one way on each head, about unit variance. (n, SIZE, SIZE)"""
-    strands = t.rng.standard_normal((t.n, 512), dtype=np.float32)
-    at = (f.u + f.v * (t.normal(0, 0.6) + t.normal(0, 0.3) * f.v) + 0.06 * t.smooth(8)) * t.uniform(14, 28) + 256
-    at = np.clip(at, 0, 510.9)
-    low = at.astype(np.int32)
-    at -= low
-    low += np.arange(t.n, dtype=np.int32)[:, None, None] * 512
-    one, two = strands.ravel().take(low), strands.ravel().take(low + 1)
-    return one + at * (two - one)
-
-
-def hair(image, f, t, tone, streaks):
-    """Cap of hair above the hairline and, on some heads, locks down both sides or a fringe over the brow."""
-    present = 1 - t.chance(BALD)
-    long, fringe = t.chance(LONG_HAIR), t.chance(FRINGE)
-    texture = 1 + t.uniform(0.1, 0.4) * streaks * (0.7 + 0.4 * t.smooth(6)) + 0.2 * t.smooth(9)
-    ragged = t.uniform(0, 0.06) * t.smooth(14) + t.uniform(0, 0.04) * t.smooth(40)
-    brow_v = (f.at("left_eyebrow_inner_end")[1] + f.at("right_eyebrow_inner_end")[1]) / 2
-    line = np.where(fringe > 0, brow_v - t.uniform(0.0, 0.35), -t.uniform(0.5, 0.95))
-    off = f.u - f.axis
-    line = line + t.uniform(0.0, 0.35) * off ** 2 + t.normal(0, 0.2) * off + ragged
-    soft = t.uniform(2, 7) * f.px
-    cap = inside(line - f.v, soft) * inside(t.uniform(1.08, 1.3) - f.r, 6 * f.px)
-    end = np.where(long > 0, t.uniform(0.9, 3.0), t.uniform(-0.35, 0.25))
-    side = np.abs(f.across)
-    locks = inside(side - t.uniform(0.72, 1.0) - ragged, soft) * inside(end - f.v + ragged, 4 * f.px)
-    locks *= inside(t.uniform(1.1, 1.6) - side + ragged, 4 * f.px)
-    grey = tone * np.clip(texture, 0.15, 2) * np.clip(1 - 0.3 * f.v, 0.7, 1)
-    lay(image, grey, np.maximum(cap, locks) * present)
-
-
-def beard(face, f, t, tone, streaks):
-    """Stubble or a beard along the jaw; the mouth is painted over it later."""
-    (top_u, _), base_v = f.at("mouth_center_top_lip"), f.at("nose_base")[1]
-    jaw = inside(f.v - base_v - 0.12 - t.uniform(0.0, 0.3) * (f.u - top_u) ** 2 + 0.1 * t.smooth(10), 0.2)
-    side = inside(np.abs(f.across) - 0.8 + 0.05 * t.smooth(10), 0.2) * inside(f.v - 0.3, 0.3)
-    texture = tone * np.clip(1 + 0.25 * streaks + 0.1 * t.grain(), 0.2, 2)
-    lay(face, texture, np.maximum(jaw, side) * np.where(t.chance(STUBBLE) > 0, t.uniform(0.05, 0.3), t.uniform(0.4, 1)))
-
-
-def moustache(face, f, t, tone, streaks):
-    (top_u, top_v), base_v = f.at("mouth_center_top_lip"), f.at("nose_base")[1]
-    off = np.abs(f.u - top_u)
-    middle = (base_v + top_v) / 2 + 0.04 + t.uniform(0.1, 0.5) * off ** 2
-    mask = inside((top_v - base_v) * 0.36 - np.abs(f.v - middle) + 0.02 * t.smooth(20), 4 * f.px)
-    texture = tone * np.clip(1 + 0.25 * streaks, 0.2, 2)
-    lay(face, texture, mask * inside(t.uniform(0.35, 0.6) - off, 0.15) * t.uniform(0.3, 1))
-
-
-def brow(face, f, t, side, tone, looks):
-    """From the inner to the outer end, arched and tapering. looks: arch, thickness, strength, shared by both."""
-    (iu, iv), (ou, ov) = f.at(side + "_eyebrow_inner_end"), f.at(side + "_eyebrow_outer_end")
-    arch, thick, strength = looks
-    sign = 1 if side == "left" else -1
-    along = (f.u - iu) / (sign * np.maximum(sign * (ou - iu), 0.15))
-    inner = np.clip(along, 0, 1)
-    line = iv + (ov - iv) * along - 4 * arch * inner * (1 - inner)
-    mask = inside(thick * (1 - 0.55 * inner ** 2) - np.abs(f.v - line), 0.06)
-    mask *= inside(along + 0.04, 0.12) * inside(1.04 - along, 0.12)
-    hairs = 1 + 0.2 * t._grain[:, :face.shape[1], :face.shape[2]]
-    lay(face, tone, mask * np.clip(strength * hairs, 0, 1))
-
-
 def eye_looks(t):
-    """What both eyes of a face share."""
-    return {"open": np.where(t.chance(CLOSED_EYES) > 0, np.float32(0.005), t.normal(0.075, 0.02)),
-            "gaze_u": t.normal(0, 0.025), "gaze_v": t.normal(-0.005, 0.012), "iris": t.uniform(0.085, 0.11),
-            "colour": t.uniform(0.04, 0.4), "pupil": t.uniform(0.03, 0.05), "white": t.uniform(0.5, 0.95),
-            "glint": t.chance(0.7), "glint_u": t.normal(0, 0.03), "lash": t.uniform(0.1, 0.6),
-            "lash_width": t.uniform(0.02, 0.04), "lid": t.uniform(0.6, 1.0), "crease": t.uniform(0.07, 0.14),
-            "pouch": t.uniform(0, 0.3), "fold": t.uniform(0, 0.4)}
+    """What both eyes of a face share.  above, below: how far the lids are from the eye's centre."""
+    wide = np.where(t.chance(CLOSED_EYES) > 0, np.float32(0.005), t.normal(OPEN, 0.02))
+    lowered = t.chance(LOWERED_LIDS) > 0  # who looks down shows little but the upper lid and its lashes
+    above, below = (np.where(lowered, t.uniform(*lid), wide) for lid in ((-0.01, 0.025), (0.015, 0.05)))
+    return {"above": above, "below": below, "crease": t.uniform(0.07, 0.14) + np.maximum(OPEN - above, 0) * lowered,
+            "gaze_u": t.normal(0, 0.025), "gaze_v": t.normal(-0.005, 0.012) + 0.03 * lowered,
+            "iris": t.uniform(0.085, 0.11), "colour": t.uniform(0.04, 0.4), "pupil": t.uniform(0.03, 0.05),
+            "white": t.uniform(0.5, 0.95), "glint": t.chance(0.7), "glint_u": t.normal(0, 0.03),
+            "lash": t.uniform(0.1, 0.6) + 0.3 * lowered, "lash_width": t.uniform(0.02, 0.04),
+            "lid": t.uniform(0.6, 1.0) ** np.where(lowered, 0.3, 1), "pouch": t.uniform(0, 0.3),
+            "fold": t.uniform(0, 0.4)}
 
 
 def eye(face, f, side, shade, looks):
@@ -141,7 +100,7 @@ def eye(face, f, side, shade, looks):
     room = np.clip(1 - s ** 2, 0, 1)
     bow = (np.sqrt(room) + room) / 2
     chord = iv + (ov - iv) * (np.clip(s, -1.2, 1.2) + 1) / 2
-    upper, lower = (chord + (cv + edge - chord) * bow for edge in (-looks["open"], looks["open"]))
+    upper, lower = (chord + (cv + edge - chord) * bow for edge in (-looks["above"], looks["below"]))
     below = f.v - upper
     lay(face, face * looks["lid"], inside(0.11 - np.abs(below + 0.06), 0.1) * between * bow)
     ball = inside(below, 1.3 * f.px) * inside(lower - f.v, 1.3 * f.px) * between
@@ -239,17 +198,16 @@ def hand(image, f, t, skin):
     lay(image, skin * fingers * np.clip(0.6 + d, 0.5, 1.1), inside(d, 8 * f.px))
 
 
-def features(face, f, t, shade, tone):
+def features(face, f, t, shade, brow_tone):
     """Mouth, eyes and brows, each within the box that holds it in every face."""
     box = f.box([name for name in f.where if name.startswith("mouth")], 0.2)
     mouth(face[box], f.cut(box), t, shade[box])
     looks, brows = eye_looks(t), (t.uniform(0.0, 0.09), t.uniform(0.03, 0.085), t.uniform(0.3, 1))
-    tone = tone * t.uniform(0.4, 0.8)
     for side in ("left", "right"):
         box = f.box([side + "_eye_" + part for part in ("center", "inner_corner", "outer_corner")], 0.3)
         eye(face[box], f.cut(box), side, shade[box], looks)
         box = f.box([side + "_eyebrow_inner_end", side + "_eyebrow_outer_end"], 0.25)
-        brow(face[box], f.cut(box), t, side, tone, brows)
+        brow(face[box], f.cut(box), t, side, brow_tone, brows)
 
 
 def on(image, painter, f, t, rows, *more):
@@ -269,20 +227,22 @@ def paint(marks, rng, angle):
     t = Traits(rng, len(marks))
     f = Face(marks, angle, t)
     shade, gloss = shine(f, t)
-    skin, tone, streaks = skin_of(f, t), t.uniform(0.1, 0.85) ** 2, wisps(f, t)
+    old = t.chance(OLD)
+    skin, growth, streaks = skin_of(f, t), Growth(f, t, old), wisps(f, t)
     face = skin.copy()
+    on(face, wrinkles, f, t, np.flatnonzero(old))
     box = f.box(["nose_base"], 0.5)
     nostrils(face[box], f.cut(box), t)
-    on(face, beard, f, t, t.rows(BEARD), tone, streaks)
-    on(face, moustache, f, t, t.rows(MOUSTACHE), tone, streaks)
+    on(face, beard, f, t, t.rows(BEARD), growth.tone, streaks)
+    on(face, moustache, f, t, t.rows(MOUSTACHE), growth.tone, streaks)
     face = face * shade + gloss
-    features(face, f, t, shade, tone)
+    features(face, f, t, shade, growth.brow)
     image = background(t)
     body(image, f, t, skin)
-    on(image, skull, f, t, np.flatnonzero(angle), tone, streaks)
+    on(image, skull, f, t, np.flatnonzero(angle), growth.tone, growth.bare, streaks, skin * shade)
     ears(image, f, t, skin)
     lay(image, face, f.mask)
-    hair(image, f, t, tone, streaks)
+    hair(image, f, t, growth, streaks)
     on(image, glasses, f, t, t.rows(GLASSES))
     on(image, hat, f, t, t.rows(HAT))
     on(image, hand, f, t, t.rows(HAND), skin)

@@ -46,7 +46,8 @@ MARGIN = 1.5  # pixels: the least distance of a keypoint from the picture's edge
 BASE, LIPWARDS = 0.17, 0.15  # the nose's base: so many eye distances below the tip, then so much of the way to the lip
 
 # How heads are held, as in photographs that nobody chose.
-TURNED, YAW = 0.15, np.deg2rad((15, 50))  # so many are turned aside, by so much either way
+TURNED, YAW = 0.2, np.deg2rad((15, 50))  # so many are turned aside, by so much either way,
+FAR, FAR_YAW = 0.2, np.deg2rad((50, 65))  # and so many of these by so much: nearly in profile
 MOVED = 0.15  # so many are tilted, cut in another size and off the middle:
 TILT, SCALE, SHIFT = np.deg2rad(25), 0.3, 16.0  # by up to so much either way; shifts in pixels, sizes as logarithms
 
@@ -94,7 +95,8 @@ def held(rng, marks):
     larger x; where its marks are then says `Frame(marks, angle).seen()`.
     """
     n = len(marks)
-    angle = rng.uniform(*YAW, n) * rng.choice((-1, 1), n) * (rng.random(n) < TURNED)
+    angle = np.where(rng.random(n) < FAR, rng.uniform(*FAR_YAW, n), rng.uniform(*YAW, n))
+    angle *= rng.choice((-1, 1), n) * (rng.random(n) < TURNED)
     moved = rng.random(n) < MOVED
     tilt, scale = rng.uniform(-TILT, TILT, n) * moved, np.exp(rng.uniform(-SCALE, SCALE, n) * moved)
     shift = rng.uniform(-SHIFT, SHIFT, (n, 1, 2)) * moved[:, None, None]
