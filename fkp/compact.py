@@ -14,13 +14,32 @@ from fkp import Problem, cli, files
 
 def compact(path):
     """Rewrite the model file at `path`.  Raises Problem if it is none, or a parameter is too large for float16."""
+    files.write_npz(path, halved(path)[0])
+
+
+def halved(path):
+    """What a model file is to hold, {name: array}, and its net's fingerprints before and after."""
     arrays = files.read_npz(path)
+    before = fingerprint(arrays)
     for name, values in arrays.items():
         if name.startswith("param_"):
             if np.abs(values).max(initial=0) > np.finfo(np.float16).max:
                 raise Problem(f"{path}: {name} is too large for float16; leave this model as it is")
             arrays[name] = values.astype(np.float16)
-    files.write_npz(path, arrays)
+    return arrays, (before, fingerprint(arrays))
+
+
+def fingerprint(arrays):
+    """As `models.fingerprint`, of what a model file holds."""
+    count = sum(name.startswith("param_") for name in arrays)
+    return files.fingerprint(*(arrays[f"param_{i}"].astype(np.float32) for i in range(count)))
+
+
+def renamed(text, names):
+    """A text with each fingerprint of `names`, {before: after}, replaced."""
+    for before, after in names.items():
+        text = text.replace(before, after)
+    return text
 
 
 def main(arguments=()):
@@ -31,10 +50,15 @@ def main(arguments=()):
     if not paths:
         raise Problem(f"{folder}: holds no trained net")
     with files.locked(folder):
-        for path in paths:
+        nets = {path: halved(path) for path in paths}
+        names = dict(names for _, names in nets.values())  # by which specialists know the nets that they stand behind
+        for path, (arrays, _) in nets.items():
             before = path.stat().st_size
-            compact(path)
+            files.write_npz(path, {**arrays, "header": np.array(renamed(str(arrays["header"]), names))})
             print(f"{path}: {before / 1e6:.1f} -> {path.stat().st_size / 1e6:.1f} MB")
+        rules = folder / "net5.json"
+        if rules.exists():
+            files.write_text(rules, renamed(rules.read_text(), names))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
 """Model files: whatever stands in one, a net is opened or one line says why not."""
+import json
+
 import load
 import net1
 import numpy as np
@@ -59,6 +61,27 @@ def test_compact_models_predict_almost_the_same(drawn, tmp_path):
     assert path.stat().st_size < 0.52 * size
     np.testing.assert_allclose(load.open_net(path).predict(X) * 48, before * 48, atol=0.1)
     assert files.untext(files.read_npz(path)["header"], path)["script"] == "net1"
+
+
+def test_compact_specialists_know_the_compact_nets_that_they_stand_behind(tmp_path):
+    def save(name, value, **header):
+        arrays = {"param_0": np.full(3, value, np.float32), "param_1": np.zeros((2, 2), np.float32)}
+        files.write_npz(tmp_path / name, {**arrays, "header": files.text(header)})
+        return compact.fingerprint(arrays)
+    level1 = save("net4.npz", 0.1)
+    level2 = save("net5-LE-38.npz", 0.2, behind={"net4": level1})
+    (tmp_path / "net5.json").write_text(json.dumps({"of the nets": {"net4": level1, "net5-LE-38": level2}}))
+    compact.main([str(tmp_path)])
+    halves = [compact.fingerprint(files.read_npz(tmp_path / name)) for name in ("net4.npz", "net5-LE-38.npz")]
+    assert level1 not in halves
+    assert files.untext(files.read_npz(tmp_path / "net5-LE-38.npz")["header"], "")["behind"] == {"net4": halves[0]}
+    rules = json.loads((tmp_path / "net5.json").read_text())
+    assert rules == {"of the nets": dict(zip(("net4", "net5-LE-38"), halves))}
+
+
+def test_a_compact_nets_fingerprint_is_that_of_the_net(drawn, tmp_path):
+    path = saved(tmp_path, drawn)
+    assert compact.fingerprint(files.read_npz(path)) == models.fingerprint(load.open_net(path))
 
 
 JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
