@@ -55,7 +55,9 @@ def settled(grey, squares, answer):
     seen = search.settle(look, around, squares + (edge, edge, 0))
     points, differ = search.from_nearby(look, around, seen, NEAR)
     found = around(points)
-    unsure = np.where(found[:, 2] < SMALLEST, np.inf, differ * SIZE / found[:, 2].clip(SMALLEST))
+    side = found[:, 2]
+    seen_whole = (side >= SMALLEST) & (side <= min(wider.size))  # no square that was looked at is larger
+    unsure = np.where(seen_whole, differ * SIZE / side.clip(SMALLEST), np.inf)
     return found - (edge, edge, 0), unsure
 
 

@@ -61,6 +61,11 @@ def test_a_net_that_sees_but_a_point_is_sure_of_none():
     assert photo_search.find(with_discs(300, 200), lambda images: np.full((len(images), 30), 48.0)) == []
 
 
+def test_a_net_that_sees_a_face_larger_than_the_photo_and_around_is_sure_of_none():
+    larger = (MEAN_FACE - 48) * 1.5 + 48  # from everywhere, until all squares are as large as can be and so the same
+    assert photo_search.find(with_discs(300, 300), lambda images: np.tile(larger, (len(images), 1))) == []
+
+
 def test_keypoints_that_the_net_does_not_know_are_left_out():
     def four_points(images):
         points = answer(images)
