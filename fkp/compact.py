@@ -12,13 +12,11 @@ import numpy as np
 from fkp import Problem, cli, files
 
 
-def compact(path):
-    """Rewrite the model file at `path`.  Raises Problem if it is none, or a parameter is too large for float16."""
-    files.write_npz(path, halved(path)[0])
-
-
 def halved(path):
-    """What a model file is to hold, {name: array}, and its net's fingerprints before and after."""
+    """What the model file at `path` is to hold, {name: array}, and its net's fingerprints before and after.
+
+    Raises Problem if it is none, or a parameter is too large for float16.
+    """
     arrays = files.read_npz(path)
     before = fingerprint(arrays)
     for name, values in arrays.items():
@@ -32,7 +30,7 @@ def halved(path):
 def fingerprint(arrays):
     """As `models.fingerprint`, of what a model file holds."""
     count = sum(name.startswith("param_") for name in arrays)
-    return files.fingerprint(*(arrays[f"param_{i}"].astype(np.float32) for i in range(count)))
+    return files.weights_fingerprint(arrays[f"param_{i}"] for i in range(count))
 
 
 def renamed(text, names):

@@ -236,6 +236,11 @@ def read_cache(path, fingerprint):
     return arrays if str(arrays.pop("fingerprint", "")) == fingerprint else None
 
 
+def weights_fingerprint(weights):
+    """Of a net's parameters, in Lasagne's order: as float32, whatever a file holds them as."""
+    return fingerprint(*(values.astype(np.float32) for values in weights))
+
+
 def fingerprint(*parts, digits=16):
     """SHA-256 over arrays and bytes: the first hexadecimal digits."""
     digest = hashlib.sha256()

@@ -122,7 +122,7 @@ def recipe_in_words(args):
     return f"With --heatmaps: {', '.join(words)} (see {', '.join([*changes, '--no-augment'])}, --precision)."
 
 
-def objective(layers, loss_function, target, deterministic=False, map_weight=MAP_WEIGHT, bump=BUMP):
+def objective(layers, loss_function, target, map_weight, bump, deterministic=False):
     """nolearn's objective of the layer "output"; in training each of "maps" is also to be a bump at its keypoint.
 
     That goes into the gradient alone: the value stays the keypoints' loss, which stands for pixels.

@@ -42,7 +42,7 @@ def save(path, net, run):
 
 def fingerprint(net):
     """Of the net's parameters, as a file of it would hold them: 16 hexadecimal digits."""
-    return files.fingerprint(*(p.get_value().astype(np.float32) for p in net.get_all_params()))
+    return files.weights_fingerprint(p.get_value() for p in net.get_all_params())
 
 
 def history(net):

@@ -57,7 +57,7 @@ def test_compact_models_predict_almost_the_same(drawn, tmp_path):
     path = saved(tmp_path, drawn)
     X, _ = some_faces(drawn, flat=True)
     before, size = load.open_net(path).predict(X), path.stat().st_size
-    compact.compact(path)
+    compact.main([str(tmp_path)])
     assert path.stat().st_size < 0.52 * size
     np.testing.assert_allclose(load.open_net(path).predict(X) * 48, before * 48, atol=0.1)
     assert files.untext(files.read_npz(path)["header"], path)["script"] == "net1"

@@ -2,8 +2,6 @@
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from fkp import Problem, files, models
 from fkp.faces import describe
 from fkp.run import Run
@@ -26,7 +24,7 @@ class Part(NamedTuple):
 def part_of(path):
     """The Part of a model file, without its net."""
     params, header = models.read(path)
-    return Part(path, Run.from_json(header), files.fingerprint(*(p.astype(np.float32) for p in params)))
+    return Part(path, Run.from_json(header), files.weights_fingerprint(params))
 
 
 def fingerprints(parts, before=None):
