@@ -1,5 +1,6 @@
 // Convolution + bias + activation, and as one stage with 2x2 max-pool and dropout behind it, forward and backward, a
 // few images at a time, so that everything between the input and the output stays in a core's cache.
+#include <omp.h>
 #include <vector>
 #include "activation.h"
 #include "passes.h"
@@ -34,7 +35,6 @@ namespace {
 
 constexpr int64_t CACHE = 512 << 10;  // bytes of convolution output in work at a time, well within a core's L2
 constexpr int64_t GROUPS = 16;        // sums over images are cut in so many parts, for any number of threads
-constexpr int64_t SUMS = 16 << 20;    // bytes that they take, unless that leaves fewer than 4
 
 // Images per piece of work.  A power of two keeps the odd sizes few.
 int64_t piece(const Shape& s) {
@@ -55,7 +55,7 @@ struct Pieces {
 
 // What each thread keeps between calls.
 struct Room {
-    Scratch image, plane, output, gradient, draws, kernel, sums;
+    Scratch image, plane, output, gradient, draws, kernel, sums, total;
 };
 
 Room& room() {
@@ -194,11 +194,22 @@ const void* plane_gradient(const Convolution& c, int64_t first, int64_t count, f
     return gz;
 }
 
-// Adds parts of `numbers` sums up, always in the same order, into the first.
-void collect(float* sums, int64_t parts, int64_t numbers) {
-#pragma omp parallel for schedule(static) if (numbers > 1 << 15)
-    for (int64_t i = 0; i < numbers; ++i)
-        for (int64_t part = 1; part < parts; ++part) sums[i] += sums[part * numbers + i];
+// Calls work(part, sums) for each of `parts`, in threads that no signal reaches, and adds their `numbers` sums up to
+// `total`, always in the same order.  What a thread works on it keeps, so that memory for few parts is in use at a time.
+template <class F> void add_up(int64_t parts, int64_t numbers, float* total, F work) {
+    FirstError error;
+#pragma omp parallel num_threads(std::min<int64_t>(parts, omp_get_max_threads()))
+    {
+        SignalsBlocked here;
+#pragma omp for schedule(dynamic) ordered
+        for (int64_t part = 0; part < parts; ++part) {
+            float* sums = total;
+            error.guard([&] { work(part, sums = part ? room().sums.of<float>(numbers) : total); });
+#pragma omp ordered
+            for (int64_t i = 0; part && i < numbers; ++i) total[i] += sums[i];
+        }
+    }
+    error.rethrow();
 }
 
 // Theano's kernel gradient, from the sums.
@@ -213,21 +224,20 @@ void backward(const Convolution& c) {
     const Pieces pieces(c.shape);
     const auto kernel = c.gx ? backward_pass(c.shape, pieces.size, correlated(c)) : nullptr;
     const auto gradient = c.gweights ? kernel_sums(c.shape, pieces.size) : nullptr;
-    const int64_t weights = gradient ? gradient->numbers() : 0, numbers = padded(weights + c.shape.out + LANES);
-    const int64_t fit = SUMS / int64_t(numbers * sizeof(float));
-    const int64_t parts = std::min({GROUPS, pieces.count, std::max(fit, int64_t(4))});
-    float* const all = room().sums.of<float>(parts * numbers);  // of each part of the images: the kernel's, the bias's
-    in_parallel(parts, [&](int64_t part) {
-        float *sums = all + part * numbers, *bias = sums + weights;
-        std::fill_n(sums, numbers, 0.f);
-        for (int64_t p = pieces.count * part / parts; p < pieces.count * (part + 1) / parts; ++p) {
+    const int64_t weights = gradient ? gradient->numbers() : 0, numbers = weights + c.shape.out + LANES;
+    const int64_t parts = std::min(GROUPS, pieces.count);
+    float* const all = room().total.of<float>(numbers);  // the kernel's, the bias's
+    add_up(parts, numbers, all, [&](int64_t part, float* sums) {
+        float* bias = sums + weights;
+        std::fill_n(bias, c.shape.out, 0.f);
+        const int64_t from = pieces.count * part / parts, end = pieces.count * (part + 1) / parts;
+        for (int64_t p = from; p < end; ++p) {
             const int64_t first = pieces.first(p), count = pieces.length(p);
             const void* gz = plane_gradient(c, first, count, bias);
             if (kernel) kernel->run(count, gz, c.gx + first * c.input().size.numbers());
-            if (gradient) gradient->add(count, images(c, first, count), gz, sums);
+            if (gradient) gradient->add(count, images(c, first, count), gz, sums, p == from);
         }
     });
-    collect(all, parts, numbers);
     if (c.gbias) std::copy_n(all + weights, c.shape.out, c.gbias);
     if (gradient) write(c, *gradient, all);
 }

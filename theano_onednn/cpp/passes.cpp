@@ -49,7 +49,8 @@ class OneChannelSums : public KernelSums {
 public:
     explicit OneChannelSums(const Shape& s) : s_(s) {}
     int64_t numbers() const override { return s_.weights(); }
-    void add(int64_t images, const void* x, const void* gz, float* sums) const override {
+    void add(int64_t images, const void* x, const void* gz, float* sums, bool begin) const override {
+        if (begin) std::fill_n(sums, numbers(), 0.f);
         correlate_weights_one(s_, images, static_cast<const float*>(x), static_cast<const float*>(gz), sums);
     }
     void write(const float* sums, float* gweights) const override {
@@ -91,8 +92,9 @@ class WinogradSums : public KernelSums {
 public:
     explicit WinogradSums(const Shape& s) : s_(s) {}
     int64_t numbers() const override { return correlation(s_, 1).kernel_numbers(); }
-    void add(int64_t images, const void* x, const void* gz, float* sums) const override {
-        correlate_weights(correlation(s_, images), static_cast<const float*>(x), static_cast<const float*>(gz), sums);
+    void add(int64_t images, const void* x, const void* gz, float* sums, bool begin) const override {
+        correlate_weights(correlation(s_, images), static_cast<const float*>(x), static_cast<const float*>(gz), sums,
+                          begin);
     }
     void write(const float* sums, float* gweights) const override {
         kernel_gradients(correlation(s_, 1), sums, [&](int64_t i, int64_t o, int place, float g) {

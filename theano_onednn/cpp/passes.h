@@ -18,11 +18,12 @@ public:
 };
 
 // A kernel's gradient by way of sums over images, in whatever order suits; several threads may add to sums of their own.
+// The first images begin them: what `sums` held before is not read.
 class KernelSums {
 public:
     virtual ~KernelSums() = default;
     virtual int64_t numbers() const = 0;
-    virtual void add(int64_t images, const void* x, const void* gz, float* sums) const = 0;
+    virtual void add(int64_t images, const void* x, const void* gz, float* sums, bool begin) const = 0;
     virtual void write(const float* sums, float* gweights) const = 0;
 };
 

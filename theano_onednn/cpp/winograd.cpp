@@ -16,33 +16,32 @@ Room& room() {
     return mine;
 }
 
-// c (ROWS rows, VECTORS x LANES columns) = or += a b; a's rows lie a_row apart, its columns a_step.
-template <int VECTORS, bool ADD>
-void block(int64_t depth, const float* a, int64_t a_row, int64_t a_step, const float* b, int64_t b_row, float* c,
-           int64_t c_row) {
+// c (ROWS rows, VECTORS x LANES columns) = or += a b; `a` lies as its transpose does where DOWN, its rows, or these, a_row
+// apart.  The compiler is to know which: with a stride of any size it takes twice as long.
+template <int VECTORS, bool ADD, bool DOWN>
+void block(int64_t depth, const float* a, int64_t a_row, const float* b, int64_t b_row, float* c, int64_t c_row) {
     Floats sum[ROWS][VECTORS];
     for (int i = 0; i < ROWS; ++i)
         for (int j = 0; j < VECTORS; ++j) sum[i][j] = ADD ? load<Floats>(c + i * c_row + j * LANES, LANES) : Floats{};
-    for (; depth; --depth, a += a_step, b += b_row) {
+    for (; depth; --depth, a += DOWN ? a_row : 1, b += b_row) {
         Floats right[VECTORS];
         for (int j = 0; j < VECTORS; ++j) right[j] = load<Floats>(b + j * LANES, LANES);
         for (int i = 0; i < ROWS; ++i)
-            for (int j = 0; j < VECTORS; ++j) sum[i][j] += a[i * a_row] * right[j];
+            for (int j = 0; j < VECTORS; ++j) sum[i][j] += a[DOWN ? i : i * a_row] * right[j];
     }
     for (int i = 0; i < ROWS; ++i)
         for (int j = 0; j < VECTORS; ++j) store(c + i * c_row + j * LANES, sum[i][j], LANES);
 }
 
 // A whole product of `rows` and `columns`, filled up to whole blocks.
-template <bool ADD>
-void product(int64_t rows, int64_t columns, int64_t depth, const float* a, int64_t a_row, int64_t a_step, const float* b,
-             float* c) {
+template <bool ADD, bool DOWN>
+void product(int64_t rows, int64_t columns, int64_t depth, const float* a, int64_t a_row, const float* b, float* c) {
     const int64_t all = columns / LANES, parts = (all + 2) / 3;
     for (int64_t part = 0; part < parts; ++part) {
         const int64_t from = all * part / parts, vectors = all * (part + 1) / parts - from, column = from * LANES;
-        const auto run = vectors == 3 ? block<3, ADD> : vectors == 2 ? block<2, ADD> : block<1, ADD>;
+        const auto run = vectors == 3 ? block<3, ADD, DOWN> : vectors == 2 ? block<2, ADD, DOWN> : block<1, ADD, DOWN>;
         for (int64_t i = 0; i < rows; i += ROWS)
-            run(depth, a + i * a_row, a_row, a_step, b + column, columns, c + i * columns + column, columns);
+            run(depth, a + (DOWN ? i : i * a_row), a_row, b + column, columns, c + i * columns + column, columns);
     }
 }
 
@@ -151,22 +150,25 @@ void correlate(const Correlation& c, const float* x, const float* kernels, const
         const float* in = transform_images<Lines>(c, batch, x, first, count);
         float* out = room().out.of<float>(c.points() * batch.out_point);
         for (int p = 0; p < c.points(); ++p)
-            product<false>(count, batch.out, c.in.channels, in + p * batch.in_point, batch.in, 1,
-                           kernels + p * batch.in * batch.out, out + p * batch.out_point);
+            product<false, false>(count, batch.out, c.in.channels, in + p * batch.in_point, batch.in,
+                                  kernels + p * batch.in * batch.out, out + p * batch.out_point);
         finish<Lines>(c, out, batch.out_point, first, count, bias, z);
     });
 }
 
-template <class Lines> void correlate_weights(const Correlation& c, const float* x, const float* gz, float* sums) {
+template <class Lines>
+void correlate_weights(const Correlation& c, const float* x, const float* gz, float* sums, bool begin) {
     const Batch batch(c);
+    const int64_t rows = (c.in.channels + ROWS - 1) / ROWS * ROWS;  // the other sums of channels that are not there stay unset
     batches(c, batch, [&](int64_t first, int64_t count) {
         const float* in = transform_images<Lines>(c, batch, x, first, count);
         float* out = room().out.of<float>(c.points() * batch.out_point);
         const Source planes = {gz, c.out, 0, 0, c.out.height, c.out.width};
         transform<4, Lines::POINTS>(c, planes, first, count, out, batch.out_point, typename Lines::TileBack());
+        const auto multiply = begin && !first ? product<false, true> : product<true, true>;
         for (int p = 0; p < c.points(); ++p)
-            product<true>(batch.in, batch.out, count, in + p * batch.in_point, 1, batch.in, out + p * batch.out_point,
-                          sums + p * batch.in * batch.out);
+            multiply(rows, batch.out, count, in + p * batch.in_point, batch.in, out + p * batch.out_point,
+                     sums + p * batch.in * batch.out);
     });
 }
 
@@ -176,8 +178,8 @@ void correlate(const Correlation& c, const float* x, const float* kernels, const
     (c.side == 3 ? correlate<winograd::Lines<3>> : correlate<winograd::Lines<2>>)(c, x, kernels, bias, z);
 }
 
-void correlate_weights(const Correlation& c, const float* x, const float* gz, float* sums) {
-    (c.side == 3 ? correlate_weights<winograd::Lines<3>> : correlate_weights<winograd::Lines<2>>)(c, x, gz, sums);
+void correlate_weights(const Correlation& c, const float* x, const float* gz, float* sums, bool begin) {
+    (c.side == 3 ? correlate_weights<winograd::Lines<3>> : correlate_weights<winograd::Lines<2>>)(c, x, gz, sums, begin);
 }
 
 }  // namespace fkp

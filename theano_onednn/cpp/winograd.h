@@ -72,7 +72,7 @@ template <class F> void kernel_gradients(const Correlation& c, const float* sums
 // z = correlation + bias (null: none), from transformed kernels.
 void correlate(const Correlation& c, const float* x, const float* kernels, const float* bias, float* z);
 
-// Adds the transformed kernels' gradient to `sums`.
-void correlate_weights(const Correlation& c, const float* x, const float* gz, float* sums);
+// Adds the transformed kernels' gradient to `sums`, or begins them.
+void correlate_weights(const Correlation& c, const float* x, const float* gz, float* sums, bool begin);
 
 }  // namespace fkp

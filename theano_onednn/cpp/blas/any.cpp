@@ -151,7 +151,8 @@ public:
     explicit Sums(const Shape& s) : patches_(s) {}
     int64_t numbers() const override { return patches_.s.weights(); }
 
-    void add(int64_t images, const void* from, const void* gradient, float* sums) const override {
+    void add(int64_t images, const void* from, const void* gradient, float* sums, bool begin) const override {
+        if (begin) std::fill_n(sums, numbers(), 0.f);
         const Shape& s = patches_.s;
         const float *x = static_cast<const float*>(from), *gz = static_cast<const float*>(gradient);
         patches_.strips(images, [&](int64_t first, int64_t lines) {

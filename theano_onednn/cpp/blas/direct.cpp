@@ -124,7 +124,8 @@ public:
     explicit DirectSums(const Shape& s) : s_(s) {}
     int64_t numbers() const override { return kernel_numbers(s_); }
 
-    void add(int64_t images, const void* from, const void* gradient, float* sums) const override {
+    void add(int64_t images, const void* from, const void* gradient, float* sums, bool begin) const override {
+        if (begin) std::fill_n(sums, numbers(), 0.f);
         const Frame frame(s_);
         const float *x = static_cast<const float*>(from), *gz = static_cast<const float*>(gradient);
         for (int64_t i = 0; i < images; ++i, x += s_.height * s_.width * s_.in) {

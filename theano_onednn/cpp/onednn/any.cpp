@@ -108,12 +108,13 @@ public:
             throw std::logic_error("oneDNN lays out the kernel's gradient differently for " + s.text());
     }
     int64_t numbers() const override { return int64_t(kernels_.whole->weights.get_size() / sizeof(float)); }
-    void add(int64_t images, const void* x, const void* gz, float* sums) const override {
+    void add(int64_t images, const void* x, const void* gz, float* sums, bool begin) const override {
         const Kernel& k = kernels_.of(images);
-        float* gw = room().weights.of<float>(numbers());
+        const int64_t count = numbers();
+        float* gw = begin ? sums : room().weights.of<float>(count);
         run(k, {{DNNL_ARG_SRC, at(k.image, x)}, {DNNL_ARG_DIFF_DST, at(k.plane, gz)},
                 {DNNL_ARG_DIFF_WEIGHTS, at(k.weights, gw)}});
-        for (int64_t i = 0; i < numbers(); ++i) sums[i] += gw[i];
+        for (int64_t i = 0; !begin && i < count; ++i) sums[i] += gw[i];
     }
     void write(const float* sums, float* gweights) const override {
         reorder(at(kernels_.whole->weights, sums), plain(s_, gweights));
