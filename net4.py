@@ -43,9 +43,10 @@ class AugmentBatchIterator(FlipBatchIterator):
     """Besides mirroring, makes another picture of every face (uint8), while the net trains on others.
 
     A point that lies farther than `reach` from the middle then, in scaled
-    coordinates, is taught no longer: it becomes NaN.
+    coordinates, is taught no longer: it becomes NaN.  `strength` is Augmentation's.
     """
     augment = True
+    strength = 1.0
 
     def __init__(self, *args, reach=None, **kwargs):
         super().__init__(*args, **kwargs)
@@ -53,7 +54,7 @@ class AugmentBatchIterator(FlipBatchIterator):
 
     def transform(self, Xb, yb):
         points = load.unscale(yb)
-        faces = augmentation.Augmentation(len(yb), self.random, heads=points)
+        faces = augmentation.Augmentation(len(yb), self.random, self.strength, heads=points)
         images = faces.images(Xb.reshape(-1, load.SIZE, load.SIZE))
         return super().transform(images.reshape(Xb.shape), self.within_reach(load.scale(faces.points(points))))
 
@@ -164,8 +165,10 @@ def build(epochs=EPOCHS, seed=cli.SEED, all_rows=False, augment=False, tuned=Fal
     settings = Tuned if tuned else Published
     if heatmaps:
         reach = {"reach": maps.REACH} if augment else {}  # maps cannot answer what an augmented face has outside
+        gently = [maps.AugmentGently()] if augment else []
         return maps.face_net(
-            len(names) // 2, epochs, [EarlyStopping()], on_training_finished=[RestoreBestWeights()],
+            len(names) // 2, epochs, [EarlyStopping(), *gently],
+            on_training_started=gently, on_training_finished=[RestoreBestWeights()],
             objective_loss_function=masked_squared_error,
             batch_iterator_train=batches(batch_size=maps.BATCH, seed=seed, names=names, grey=maps.GREY, **reach),
             batch_iterator_test=load.PixelBatchIterator(batch_size=128, grey=maps.GREY))

@@ -25,6 +25,7 @@ BATCH = 32                 # faces
 REACH = 1 - 1 / 24         # the outermost answer, in scaled coordinates: the centre of a map's pixel at the edge
 MAP_WEIGHT = 0.003         # of the loss on the maps, beside that on the keypoints
 BUMP = 1.0                 # pixels of a map: the standard deviation of what it is to be
+LATE, GENTLY = 0.6, 0.4    # from this part of the epochs on, augmentation is so strong
 GREY = 0.5                 # subtracted from pixels, so that they are about 0 on average
 
 # The convolutions, by the side of the picture that they see in pixels, and their filters.
@@ -164,6 +165,16 @@ class RiseAndFall:
         done = min(history[-1]["epoch"] / net.max_epochs, 1)
         height = min(10 * done, (1 + np.cos(np.pi * (done - 0.1) / 0.9)) / 2)
         getattr(net, self.name).set_value(np.float32(self.peak * height))
+
+
+class AugmentGently:
+    """From LATE on in its `max_epochs` a net's faces are augmented less: it ends with faces nearly as they are.
+
+    Called when training starts, also where it goes on, and after each epoch.
+    """
+
+    def __call__(self, net, history):
+        net.batch_iterator_train.strength = GENTLY if len(history) >= LATE * net.max_epochs else 1.0
 
 
 class SoftArgmaxLayer(layers.Layer):

@@ -20,15 +20,16 @@ class Augmentation:
     """Another picture of each of n faces, drawn at random: the place for a new idea, which then reaches every net.
 
     With the labels `heads` (n, full) or (n, all), in pixels, heads turn aside
-    as well.  `strength` is that of the warp.
+    as well.  `strength` is that of tilts and shifts, and of how many heads turn;
+    `sizes` that of scaling.
     """
 
-    def __init__(self, n, random, strength=1.0, heads=None):
+    def __init__(self, n, random, strength=1.0, sizes=1.0, heads=None):
         self.random = random
         self.turn = None
         if heads is not None:
-            self.turn = Turn(heads, random.uniform(-YAW, YAW, n) * (random.uniform(size=n) < TURNED))
-        self.warp = RandomWarp(n, SIZE, random, strength)
+            self.turn = Turn(heads, random.uniform(-YAW, YAW, n) * (random.uniform(size=n) < strength * TURNED))
+        self.warp = RandomWarp(n, SIZE, random, strength, sizes)
 
     def points(self, points):
         """Where points (n, 2k) go, in pixels from the edge; NaN stays NaN."""
@@ -89,11 +90,11 @@ class Turn:
 
 
 class RandomWarp(Warp):
-    """A tilt, a scale and a shift for each of n faces of size x size pixels, drawn at random, of this `strength`."""
+    """A tilt, a scale and a shift for each of n faces of size x size pixels, drawn at random; see Augmentation."""
 
-    def __init__(self, n, size, random, strength=1.0):
+    def __init__(self, n, size, random, strength=1.0, sizes=1.0):
         centre = np.full((n, 2), size / 2)
-        super().__init__(strength * random.uniform(-TILT, TILT, n), np.exp(strength * random.uniform(-SCALE, SCALE, n)),
+        super().__init__(strength * random.uniform(-TILT, TILT, n), np.exp(sizes * random.uniform(-SCALE, SCALE, n)),
                          centre, centre + strength * random.uniform(-SHIFT, SHIFT, (n, 2)))
 
 

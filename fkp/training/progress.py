@@ -6,7 +6,7 @@ import sys
 import time
 
 from nolearn.lasagne import PrintLog
-from nolearn.lasagne.handlers import ansi
+from nolearn.lasagne.handlers import PrintLayerInfo, ansi
 
 from fkp.keypoints import pixels
 from fkp.training.best import best_epoch
@@ -85,7 +85,7 @@ class Brief(Progress):
         self.next_line = time.time() + BRIEF_SECONDS
 
     def introduction(self, net):
-        return []
+        return [handler for handler in net.on_training_started if not isinstance(handler, PrintLayerInfo)]
 
     def batch(self, net, history):
         pass

@@ -105,9 +105,21 @@ def test_the_middle_moves_by_the_shift_only():
 
 
 def test_a_specialists_faces_move_less():
-    warps = [augment.RandomWarp(500, 96, np.random.RandomState(0), strength) for strength in (1.0, augment.CLOSER)]
+    warps = [augment.RandomWarp(500, 96, np.random.RandomState(0), strength, strength)
+             for strength in (1.0, augment.CLOSER)]
     moved = [warp.points(np.full((500, 2), 70, np.float32)) - 70 for warp in warps]
     assert 0.3 < np.abs(moved[1]).max() / np.abs(moved[0]).max() < 0.5
+
+
+def test_a_gentle_augmentation_moves_less_and_turns_fewer_heads():
+    strong, gentle = (augment.Augmentation(1000, np.random.RandomState(0), strength, heads=heads(1000))
+                      for strength in (1.0, 0.4))
+    assert len(strong.turn.turned) > 550 and 200 < len(gentle.turn.turned) < 280
+    moved = [drawn.warp.points(np.full((1000, 2), 48, np.float32)) - 48 for drawn in (strong, gentle)]
+    assert 0.39 < np.abs(moved[1]).max() / np.abs(moved[0]).max() < 0.41
+    wide = [np.ptp(drawn.warp.points(np.tile(np.float32([28, 48, 68, 48]), (1000, 1)))[:, [0, 2]], 1)
+            for drawn in (strong, gentle)]
+    assert wide[1].max() > 50 and wide[1].min() < 32  # they are as small and as large
 
 
 def test_a_missing_label_stays_missing_and_the_others_stay():

@@ -47,6 +47,17 @@ def test_a_learning_rate_rises_in_the_first_tenth_and_falls_to_nothing():
     assert (np.diff(values[1:]) < 0).all()
 
 
+def test_the_last_two_fifths_of_the_epochs_augment_gently():
+    net = net4.build(epochs=5, all_rows=True, augment=True, heatmaps=True)
+    gently, = [handler for handler in net.on_epoch_finished if isinstance(handler, maps.AugmentGently)]
+    assert gently in net.on_training_started  # a run that goes on begins as it would have gone on
+    strengths = []
+    for done in range(6):
+        gently(net, [row(epoch, 1.0) for epoch in range(1, done + 1)])
+        strengths.append(net.batch_iterator_train.strength)
+    assert strengths == [1, 1, 1, 0.4, 0.4, 0.4]
+
+
 def test_training_stops_after_patience_epochs_without_a_better_loss():
     net, stopping = FakeNet(), net4.EarlyStopping(patience=3)
     losses = [5, 4, 4.5, 4.2, 4.1, 3.9]

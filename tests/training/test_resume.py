@@ -13,7 +13,8 @@ from fkp import Problem, cli, endings, files, signals
 
 @pytest.mark.parametrize("build, stop", [(small_net4, 1), (small_net4, 3), (small_net4, 5), (small_net4, 6),
                                          (augmented_net4, 3),
-                                         pytest.param(net4_with_heatmaps, 3, marks=pytest.mark.slow)])
+                                         pytest.param(net4_with_heatmaps, 3, marks=pytest.mark.slow),
+                                         pytest.param(net4_with_heatmaps, 5, marks=pytest.mark.slow)])
 def test_a_resumed_run_is_the_uninterrupted_one_to_the_bit(build, stop, pictures, tmp_path):
     whole = run(build, pictures, tmp_path / "whole.npz")
     with pytest.raises(KeyboardInterrupt):
