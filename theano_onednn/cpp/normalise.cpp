@@ -44,12 +44,15 @@ Room& room() {
     return mine;
 }
 
+enum Order { FORWARDS, BACKWARDS };
+
 // Calls work(image, x, gy) with dense channels-last images; gy is null where there is none.
-template <class F> void each_image(const Normalise& p, F work) {
+template <class F> void each_image(const Normalise& p, Order order, F work) {
     FirstError error;
 #pragma omp parallel for schedule(static) if (p.images * p.size.numbers() > 1 << 15)
-    for (int64_t image = 0; image < p.images; ++image)
+    for (int64_t i = 0; i < p.images; ++i)
         error.guard([&] {
+            const int64_t image = order == FORWARDS ? i : p.images - 1 - i;
             const Images x = {p.x, p.x_strides, p.size}, gy = {p.gy, p.gy_strides, p.output()};
             work(image, straight(x, image, room().x), p.gy ? straight(gy, image, room().gy) : nullptr);
         });
@@ -175,7 +178,8 @@ void gradients(const Normalise& p, const float* x, const float* gy, const Strip&
 }
 
 // Two sums per channel over all pixels.  A strip's in float32, the rest in double and in order: the same for any
-// number of threads.
+// number of threads.  From the last image to the first: of what was written last, some is still in a cache, and of what is
+// read last here, some will be when the images are read again.
 struct Sums {
     std::vector<double> first, second;
 
@@ -183,7 +187,7 @@ struct Sums {
     template <class F> Sums(const Normalise& p, F terms) : first(p.size.channels), second(p.size.channels) {
         const int64_t channels = p.size.channels;
         std::vector<double> parts(2 * p.images * channels);
-        each_image(p, [&](int64_t image, const float* x, const float* gy) {
+        each_image(p, BACKWARDS, [&](int64_t image, const float* x, const float* gy) {
             double *part = parts.data() + 2 * image * channels, *other = part + channels;
             strips(p, x, gy, [&](const Strip& s, auto count) {
                 Floats one = {}, two = {};
@@ -225,7 +229,7 @@ void forward(const Normalise& p) {
         p.invstd[c] = float(1 / std::sqrt(double(p.variance[c]) + *p.epsilon));
     }
     then(p, [&](auto then) {
-        each_image(p, [&](int64_t image, const float* x, const float*) {
+        each_image(p, FORWARDS, [&](int64_t image, const float* x, const float*) {
             forward_image<decltype(then)>(p, x, p.to + image * p.output().numbers());
         });
     });
@@ -246,7 +250,7 @@ template <class Then> void backward(const Normalise& p) {
         constant[c] = p.gbeta[c] / p.pixels();
         slope[c] = p.ggamma[c] * p.invstd[c] / p.pixels();
     }
-    each_image(p, [&](int64_t image, const float* x, const float* gy) {
+    each_image(p, FORWARDS, [&](int64_t image, const float* x, const float* gy) {
         float* to = p.to + image * p.size.numbers();
         strips(p, x, gy, [&](const Strip& s, auto count) {
             const Floats scale = Affine(p, s.channel, count).scale;
