@@ -147,7 +147,7 @@ def map_loss(maps, target, places, width):
     across, down = (T.addbroadcast(T.switch(known, each, 0), 1) for each in (x, y))
     far = (across - places[:, 0]) ** 2 + (down - places[:, 1]) ** 2
     bump = T.nnet.softmax(-far / (2 * width ** 2))
-    chance = T.nnet.logsoftmax(maps.reshape(far.shape))
+    chance = T.nnet.logsoftmax(maps.reshape((-1, len(places))))
     known = T.addbroadcast(known, 1)
     return -(known * bump * chance).sum() / T.maximum(known.sum(), 1)
 
