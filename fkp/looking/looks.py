@@ -1,7 +1,7 @@
 """Level 1: a net that has learned faces of many sizes and places looks again, closer, and at the usual place.
 
 A face a little larger than it is shows more to the same net, and the mean of
-several looks is better than each.  A face far from where faces usually are, of
+two looks is better than each.  A face far from where faces usually are, of
 another size, or tilted, is seen worse the more it is so; it is put to the usual
 place and size, upright, and looked at once more.  Where the looks at a face
 differ, the net has not found it: it is looked for all over the picture.
@@ -14,13 +14,13 @@ from fkp.looking.search import agreed, from_nearby, settle
 from fkp.pictures.preprocess import preprocessed
 from fkp.pictures.warp import Warp
 
-SIZES = (1.12, 1.25)       # in which a face is looked at besides its own
+SIZES = (1.12,)            # in which a face is looked at besides its own
 FAR = 10.0                 # pixels from the usual place, or
 LARGE = 1.25               # times larger or smaller than usual, or
 TILTED = np.deg2rad(12)    # tilted: so it is put right first
 AT_MOST = 3.0              # times larger or smaller is it made
 DOUBTFUL = np.deg2rad(40)  # a tilt that the net has not learned, and what it sees of it says little
-UNSURE = 0.9               # pixels: looks that differ by more have not found the face, which is looked for from STARTS
+UNSURE = 0.6               # pixels: looks that differ by more have not found the face, which is looked for from STARTS
 LEARNED = 3.0              # pixels: a net with a larger error finds few faces, and a search takes as long as 70 looks
 TOGETHER = 16              # faces that are searched for at once: that many times STARTS are in memory
 STARTS = np.array([(x, y, larger) for larger in (0.8, 1.15, 1.7) for x in (28, 48, 68) for y in (28, 48, 68)])
