@@ -4,7 +4,7 @@
     python net4.py --all-rows      # the incomplete rows as well
     python net4.py --augment       # heads turned, tilted, scaled, moved, relit
     python net4.py --tuned         # settings that learn faster
-    python net4.py --heatmaps      # the best, in 10 minutes: see fkp/maps.py
+    python net4.py --heatmaps      # the best, in 12 minutes: see fkp/maps.py
 
 Dropout keeps the wider net (16,561,502 parameters) from learning faces by
 heart.  The learning rate falls from 0.03 to 0.0001 while the momentum grows
