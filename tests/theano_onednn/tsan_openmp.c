@@ -1,12 +1,13 @@
 // What libgomp orders by futexes, which ThreadSanitizer does not see, told to it: what was written before a parallel
-// region is there in it, what was written in it is there behind it, and a barrier orders both sides.  For sanitize.sh.
+// region is there in it, what was written in it is there behind it, a barrier orders both sides, and ordered parts come one
+// after the other.  For sanitize.sh.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 
 void __tsan_acquire(void* address);
 void __tsan_release(void* address);
 
-static char begin, end, barrier;
+static char begin, end, barrier, ordered;
 
 typedef void Body(void*);
 struct Work {
@@ -34,4 +35,16 @@ void GOMP_barrier(void) {
     __tsan_release(&barrier);
     libgomps();
     __tsan_acquire(&barrier);
+}
+
+void GOMP_ordered_start(void) {
+    void (*libgomps)(void) = dlsym(RTLD_NEXT, "GOMP_ordered_start");
+    libgomps();
+    __tsan_acquire(&ordered);
+}
+
+void GOMP_ordered_end(void) {
+    void (*libgomps)(void) = dlsym(RTLD_NEXT, "GOMP_ordered_end");
+    __tsan_release(&ordered);
+    libgomps();
 }
