@@ -40,37 +40,31 @@ Room& room() {
 
 void run(const Kernel& k, std::unordered_map<int, memory> arguments) {
     arguments.emplace(DNNL_ARG_SCRATCHPAD, memory(k.scratch, engine(), room().pad.bytes(k.scratch.get_size() + 64)));
-    dnnl::stream stream(engine());
-    k.primitive.execute(stream, arguments);
-    stream.wait();
+    k.primitive.execute(stream(), arguments);
+    stream().wait();
 }
 
 memory at(const memory::desc& description, const void* data) {
     return memory(description, engine(), const_cast<void*>(data));
 }
 
-memory plain(const Shape& s, const float* weights) {
-    return at({{s.out, s.in, s.rows, s.columns}, memory::data_type::f32, memory::format_tag::oihw}, weights);
-}
-
-void reorder(memory from, memory to) {
-    dnnl::stream stream(engine());
-    dnnl::reorder(from, to).execute(stream, from, to);
-    stream.wait();
+void lay_out(const Kernel& k, memory from, memory to) {
+    k.layout.execute(stream(), from, to);
+    stream().wait();
 }
 
 class Through : public Pass {
 public:
     Through(Kind kind, const Shape& s, int64_t most, const float* weights)
-        : kernels_(kind, s, most), whole_(packed(*kernels_.whole, s, weights)),
-          tail_(kernels_.tail->weights == kernels_.whole->weights ? whole_ : packed(*kernels_.tail, s, weights)) {}
+        : kernels_(kind, s, most), whole_(packed(*kernels_.whole, weights)),
+          tail_(kernels_.tail->weights == kernels_.whole->weights ? whole_ : packed(*kernels_.tail, weights)) {}
 protected:
     const memory& weights(const Kernel& k) const { return &k == kernels_.whole.get() ? whole_ : tail_; }
     const Kernels kernels_;
 private:
-    static memory packed(const Kernel& k, const Shape& s, const float* weights) {
+    static memory packed(const Kernel& k, const float* weights) {
         memory to(k.weights, engine());
-        reorder(plain(s, weights), to);
+        lay_out(k, at(k.plain, weights), to);
         return to;
     }
     const memory whole_, tail_;  // the kernel in the layouts that oneDNN's kernels want
@@ -103,7 +97,7 @@ public:
 
 class Sums : public KernelSums {
 public:
-    Sums(const Shape& s, int64_t most) : s_(s), kernels_(BACKWARD_WEIGHTS, s, most) {
+    Sums(const Shape& s, int64_t most) : kernels_(BACKWARD_WEIGHTS, s, most) {
         if (kernels_.tail->weights != kernels_.whole->weights)
             throw std::logic_error("oneDNN lays out the kernel's gradient differently for " + s.text());
     }
@@ -117,10 +111,10 @@ public:
         for (int64_t i = 0; !begin && i < count; ++i) sums[i] += gw[i];
     }
     void write(const float* sums, float* gweights) const override {
-        reorder(at(kernels_.whole->weights, sums), plain(s_, gweights));
+        const Kernel& k = *kernels_.whole;
+        lay_out(k, at(k.weights, sums), at(k.plain, gweights));
     }
 private:
-    const Shape s_;
     const Kernels kernels_;
 };
 

@@ -19,6 +19,11 @@ const dnnl::engine& engine() {
     return cpu;
 }
 
+dnnl::stream& stream() {
+    static thread_local dnnl::stream& mine = *new dnnl::stream(engine());
+    return mine;
+}
+
 namespace {
 
 typedef dnnl::convolution_forward Forward;
@@ -28,7 +33,7 @@ constexpr auto DIRECT = dnnl::algorithm::convolution_direct;
 
 template <class Primitive, class Description>
 Kernel finish(const Description& found, memory::desc image, memory::desc weights, memory::desc plane) {
-    return {Primitive(found), image, weights, plane, found.scratchpad_desc()};
+    return {Primitive(found), image, weights, plane, found.scratchpad_desc(), {}, {}};
 }
 
 Kernel make(Kind kind, const Shape& s) {
@@ -61,8 +66,17 @@ Kernel make_for_one_thread(Kind kind, const Shape& s) {
         Threads() { omp_set_num_threads(1); }
         ~Threads() { omp_set_num_threads(before); }
     } one;
+    return make(kind, s);
+}
+
+Kernel make_whole(Kind kind, const Shape& s) {
     try {
-        return make(kind, s);
+        Kernel made = make_for_one_thread(kind, s);
+        made.plain = memory::desc({s.out, s.in, s.rows, s.columns}, Type::f32, Tag::oihw);
+        const bool back = kind == BACKWARD_WEIGHTS;
+        const memory::desc &from = back ? made.weights : made.plain, &to = back ? made.plain : made.weights;
+        made.layout = dnnl::reorder(dnnl::reorder::primitive_desc(engine(), from, engine(), to));
+        return made;
     } catch (const dnnl::error& error) {
         throw std::invalid_argument("oneDNN (" + std::string(error.what()) + ") refused " + s.text());
     }
@@ -82,7 +96,7 @@ std::shared_ptr<const Kernel> kernel(Kind kind, const Shape& s) {
     std::lock_guard<std::mutex> lock(mutex);
     auto found = known.find(key);
     if (found == known.end()) {
-        recent.emplace_front(key, std::make_shared<const Kernel>(make_for_one_thread(kind, s)));
+        recent.emplace_front(key, std::make_shared<const Kernel>(make_whole(kind, s)));
         found = known.emplace(key, recent.begin()).first;
         if (recent.size() > KEPT) {
             known.erase(recent.back().first);

@@ -11,11 +11,16 @@ enum Kind { FORWARD, BACKWARD_DATA, BACKWARD_WEIGHTS };
 struct Kernel {
     dnnl::primitive primitive;
     dnnl::memory::desc image, weights, plane, scratch;
+    dnnl::memory::desc plain;  // the weights as Theano has them
+    dnnl::reorder layout;      // from these to `weights`; of BACKWARD_WEIGHTS the other way
 };
 
 // Made for one thread; kept for the shapes used last.
 std::shared_ptr<const Kernel> kernel(Kind kind, const Shape& shape);
 
 const dnnl::engine& engine();
+
+// This thread's.
+dnnl::stream& stream();
 
 }  // namespace fkp
