@@ -81,7 +81,8 @@ class CropBatchIterator(load.PixelBatchIterator):
     def by_chance(self, images, y):
         """Training crops (n, win, win), their centres (n, 2) and labels (n, 2k), as the mirror shows them or not."""
         n = len(images)
-        faces = augmentation.Augmentation(n, self.random, *[augmentation.CLOSER] * 2) if self.augment else None
+        closer = augmentation.CLOSER
+        faces = augmentation.Augmentation(n, self.random, strength=closer, sizes=closer) if self.augment else None
         y = lessons.moved(y, faces.points) if faces else y
         flip = self.random.permutation(n) < n // 2
         error = self.errors[self.random.randint(len(self.errors), size=n)]

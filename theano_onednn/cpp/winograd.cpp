@@ -16,6 +16,9 @@ Room& room() {
     return mine;
 }
 
+// Rows filled up to whole blocks.
+int64_t blocks(int64_t rows) { return (rows + ROWS - 1) / ROWS * ROWS; }
+
 // c (ROWS rows, VECTORS x LANES columns) = or += a b; `a` lies as its transpose does where DOWN, its rows, or these, a_row
 // apart.  The compiler is to know which: with a stride of any size it takes twice as long.
 template <int VECTORS, bool ADD, bool DOWN>
@@ -54,7 +57,7 @@ struct Batch {
     explicit Batch(const Correlation& c) : in(padded(c.in.channels)), out(padded(c.out.channels)) {
         const int64_t wanted = std::max(CACHE / (c.points() * 4 * (in + out)), in * out / (in + out));
         const int64_t batches = (c.tiles() + wanted - 1) / wanted;
-        most = ((c.tiles() + batches - 1) / batches + ROWS - 1) / ROWS * ROWS;
+        most = blocks((c.tiles() + batches - 1) / batches);
         in_point = most * in + LANES, out_point = most * out + LANES;
     }
 };
@@ -159,7 +162,7 @@ void correlate(const Correlation& c, const float* x, const float* kernels, const
 template <class Lines>
 void correlate_weights(const Correlation& c, const float* x, const float* gz, float* sums, bool begin) {
     const Batch batch(c);
-    const int64_t rows = (c.in.channels + ROWS - 1) / ROWS * ROWS;  // the other sums of channels that are not there stay unset
+    const int64_t rows = blocks(c.in.channels);  // further rows of `sums` stay unset: nobody reads them
     batches(c, batch, [&](int64_t first, int64_t count) {
         const float* in = transform_images<Lines>(c, batch, x, first, count);
         float* out = room().out.of<float>(c.points() * batch.out_point);

@@ -69,6 +69,7 @@ Kernel make_for_one_thread(Kind kind, const Shape& s) {
     return make(kind, s);
 }
 
+// And how its weights are laid out, which may take all threads.
 Kernel make_whole(Kind kind, const Shape& s) {
     try {
         Kernel made = make_for_one_thread(kind, s);

@@ -27,11 +27,11 @@ dnnl::matmul::primitive_desc described(const Product& p, Type factors, const dnn
 bool brg(const dnnl::matmul::primitive_desc& found) { return std::strstr(found.impl_info_str(), "brg"); }
 
 // Columns `from` to `from` + `count` of a product, the second factor transposed, by way of dense memory.
-void columns(const Product& p, int64_t from, int64_t count, const dnnl::stream& stream) {
+void columns(const Product& p, int64_t from, int64_t count) {
     static thread_local Scratch scratch;
     float* dense = scratch.of<float>(p.m * count);
     const auto found = described({false, true, p.m, count, p.k, p.a, p.b, dense, false}, Type::f32);
-    dnnl::matmul(found).execute(stream, {{DNNL_ARG_SRC, memory(found.src_desc(), engine(), const_cast<float*>(p.a))},
+    dnnl::matmul(found).execute(stream(), {{DNNL_ARG_SRC, memory(found.src_desc(), engine(), const_cast<float*>(p.a))},
                                          {DNNL_ARG_WEIGHTS, memory(found.weights_desc(), engine(),
                                                                    const_cast<float*>(p.b + from * p.k))},
                                          {DNNL_ARG_DST, memory(found.dst_desc(), engine(), dense)}});
@@ -50,12 +50,9 @@ bool by_columns(const Product& p) {
     {
         SignalsBlocked here;
         omp_set_num_threads(1);  // for oneDNN, in this region
-        failed.guard([&] {
-            dnnl::stream stream(engine());
 #pragma omp for schedule(dynamic) nowait
-            for (int64_t from = 0; from < p.n; from += STRIP)
-                failed.guard([&] { columns(p, from, std::min(STRIP, p.n - from), stream); });
-        });
+        for (int64_t from = 0; from < p.n; from += STRIP)
+            failed.guard([&] { columns(p, from, std::min(STRIP, p.n - from)); });
     }
     failed.rethrow();
     return true;
@@ -81,11 +78,10 @@ bool in_bfloat16(const Product& p) {
     if (amx()) attributes.set_fpmath_mode(dnnl::fpmath_mode::bf16);
     const auto found = described(p, amx() ? Type::f32 : Type::bf16, attributes);
     if (!brg(found)) return false;  // see signals.h
-    dnnl::stream stream(engine());
-    dnnl::matmul(found).execute(stream, {{DNNL_ARG_SRC, factor(p.a, nullptr, found.src_desc(), a)},
+    dnnl::matmul(found).execute(stream(), {{DNNL_ARG_SRC, factor(p.a, nullptr, found.src_desc(), a)},
                                          {DNNL_ARG_WEIGHTS, factor(p.b, p.half, found.weights_desc(), b)},
                                          {DNNL_ARG_DST, memory(found.dst_desc(), engine(), p.c)}});
-    stream.wait();
+    stream().wait();
     return true;
 }
 
@@ -118,9 +114,8 @@ int64_t strips(int64_t) { return omp_get_max_threads(); }
 void round(const float* from, int64_t count, bfloat16* to) {
     const auto all = [count](Type type) { return memory::desc({count}, type, memory::dims{1}); };
     memory exact(all(Type::f32), engine(), const_cast<float*>(from)), rounded(all(Type::bf16), engine(), to);
-    dnnl::stream stream(engine());
-    dnnl::reorder(exact, rounded).execute(stream, exact, rounded);
-    stream.wait();
+    dnnl::reorder(exact, rounded).execute(stream(), exact, rounded);
+    stream().wait();
 }
 
 bool amx() {
